@@ -9,6 +9,7 @@ export * from "./duration.ts";
 export * from "./environment.ts";
 export type { ErrorFamily, ErrorSpec } from "./error-table.ts";
 export * from "./errors.ts";
+export * from "./histogram.ts";
 export * from "./identifiers.ts";
 export * from "./logger.ts";
 export * from "./random.ts";
