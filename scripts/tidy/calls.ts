@@ -8,7 +8,7 @@ interface Ban {
   readonly except: RegExp;
 }
 
-const OUTER = /^(src\/(engine|serve|cli|pool)\/|client\/|connect\/|pools\/|bin\/)/;
+const OUTER = /^(src\/(feed|engine|serve|cli|pool)\/|client\/|connect\/|pools\/|bin\/)/;
 
 const BANS: readonly Ban[] = [
   {

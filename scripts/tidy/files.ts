@@ -6,7 +6,7 @@ import type { Finding, Tree } from "./tree.ts";
 const MOST_LINES = 350;
 /** Files that something outside TypeScript starts. */
 const ENTRIES =
-  /(\.test\.ts|^scripts\/|^bench\/|^src\/cli\/main\.ts|^src\/pool\/index\.ts|^client\/index\.ts|^testing\/|^pools\/[^/]+\/index\.ts|^connect\/[^/]+\/main\.ts|^test\/)/;
+  /(\.test\.ts|\.faults\.ts|^scripts\/|^bench\/|^src\/cli\/main\.ts|^src\/pool\/index\.ts|^client\/index\.ts|^testing\/|^pools\/[^/]+\/index\.ts|^connect\/[^/]+\/main\.ts|^test\/)/;
 
 export function checkFiles(tree: Tree): Finding[] {
   const findings: Finding[] = [];

@@ -33,7 +33,8 @@ export interface Finding {
 }
 
 const IMPORT_FORM = /^\s*(?:import|export)\s+(type\s)?(?:[^'"`;]*?\sfrom\s+)?["']([^"']+)["']/gm;
-const URL_FORM = /new URL\(\s*(?:[^"']*)["'](\.[^"']+\.ts)["']/g;
+/** Files started by name, such as the entry of a worker thread. */
+const NAMED_FORM = /(?<!from |import )["'](\.{1,2}\/[^"'\n]+\.ts)["']/g;
 
 export function readTree(root: string): Tree {
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], { cwd: root });
@@ -52,12 +53,12 @@ function readSource(root: string, name: string): SourceFile {
     text,
     lines: text.split("\n"),
     imports: [...importsOf(name, text)],
-    test: /\.test\.ts$/.test(name) || /^(test|testing|bench|scripts)\//.test(name),
+    test: /\.(test|test-helper|fake|faults)\.ts$/.test(name) || /^(test|testing|bench|scripts)\//.test(name),
   };
 }
 
 function* importsOf(name: string, text: string): Iterable<Import> {
-  for (const form of [IMPORT_FORM, URL_FORM]) {
+  for (const form of [IMPORT_FORM, NAMED_FORM]) {
     for (const match of text.matchAll(form)) {
       const given = form === IMPORT_FORM ? match[2]! : match[1]!;
       const own = given.startsWith(".");

@@ -93,6 +93,21 @@ test("any damage is either noticed as batch_malformed or still a well-formed bat
   );
 });
 
+test("rows taken out have the bytes of rows built anew, whatever lay under their nulls", () => {
+  fc.assert(
+    fc.property(rows, fc.array(fc.nat()), (given, wanted) => {
+      fc.pre(given.length > 0);
+      const places = wanted.map((place) => place % given.length);
+      const taken = takeRows(batchOfCells(layout, given), places);
+      const anew = batchOfCells(
+        layout,
+        places.map((place) => given[place]!),
+      );
+      assert.deepEqual(encodeBatch(taken), encodeBatch(anew));
+    }),
+  );
+});
+
 test("taking rows keeps cells and their order; rows compare by all their cells", () => {
   fc.assert(
     fc.property(rows, fc.array(fc.nat()), (given, wanted) => {

@@ -123,6 +123,8 @@ function takeColumn(column: Column, places: Uint32Array | readonly number[]): Co
     const kept: string[] = [];
     const taken = new Uint32Array(count);
     for (let to = 0; to < count; to++) {
+      // What lies under a null is no text of the column: its index is 0, as the builder has it.
+      if (nulls !== null && nulls[to] === 1) continue;
       const from = indexes[places[to]!]!;
       let place = moved[from]!;
       if (place < 0) {
@@ -131,6 +133,7 @@ function takeColumn(column: Column, places: Uint32Array | readonly number[]): Co
       }
       taken[to] = place;
     }
+    if (kept.length === 0 && count > 0) kept.push("");
     return { kind: "text", dictionary: kept, indexes: taken, nulls };
   }
   const from = column.values;
