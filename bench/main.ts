@@ -4,7 +4,7 @@
  *
  *   npm run bench -- --only W1,W2 --peers millpond,sqlite-polled --reps 1 --dry
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -64,6 +64,8 @@ for (let repetition = 1; repetition <= Number(options.reps); repetition++) {
 
 async function runPeer(peer: Peer, module: string, repetition: number): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), "millpond-bench-"));
+  // Servers that must not run as root run as another user, who has to get in.
+  chmodSync(folder, 0o755);
   const started = await peer.start(folder);
   try {
     for (const workload of ORDER) {

@@ -20,11 +20,12 @@ export interface Peer {
 }
 
 export interface Started {
+  /** Changed in place where a reset moves the data. */
   readonly connection: unknown;
   /** Process whose CPU time is the server's. */
   readonly pid?: number;
   /** Empties everything; subscribers then start from nothing. */
-  reset(): Promise<unknown>;
+  reset(): Promise<void>;
   /** Untimed: lets projections catch up before reads. */
   settle?(): Promise<void>;
   stop(): Promise<void>;

@@ -92,7 +92,7 @@ export async function measure(
   sizes: Sizes,
 ): Promise<Measurement[]> {
   const players: Player[] = [];
-  let connection = started.connection;
+  const { connection } = started;
   const play = (role: string, extra: object): Player => {
     const base = {
       module,
@@ -109,9 +109,7 @@ export async function measure(
     players.push(player);
     return player;
   };
-  const reset = async (): Promise<void> => {
-    connection = (await started.reset()) ?? connection;
-  };
+  const reset = (): Promise<void> => started.reset();
   try {
     switch (workload) {
       case "W1":

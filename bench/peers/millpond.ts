@@ -29,10 +29,7 @@ export const millpond: Peer = {
     const server = await startMillpond(folder);
     return {
       connection: server.connection,
-      reset: async () => {
-        await server.restart();
-        return server.connection;
-      },
+      reset: () => server.restart(),
       settle: () => settle(server.connection),
       stop: () => server.stop(),
     };

@@ -1,14 +1,6 @@
 /** NATS JetStream on files: a subject a symbol, an ordered consumer, the newest by subject. */
 import path from "node:path";
-import {
-  type ConsumerMessages,
-  connect,
-  DeliverPolicy,
-  type JetStreamManager,
-  JSONCodec,
-  type NatsConnection,
-  StorageType,
-} from "nats";
+import { connect, consumerOpts, type JetStreamManager, JSONCodec, type NatsConnection, StorageType } from "nats";
 import type { Peer, Producer, Reader, Started } from "../peer.ts";
 import type { Tick } from "../tick.ts";
 import { findProgram, startProgram } from "./server.ts";
@@ -68,11 +60,13 @@ export async function subscribe(
 ) {
   const all = await Promise.all(Array.from({ length: count }, () => open(connection)));
   for (const [which, [client]] of all.entries()) {
-    const consumer = await client.jetstream().consumers.get("ticks", { deliver_policy: DeliverPolicy.All });
-    const messages: ConsumerMessages = await consumer.consume({ max_messages: 5_000 });
-    void (async () => {
-      for await (const message of messages) onTicks(which, [codec.decode(message.data)]);
-    })().catch(() => {});
+    const options = consumerOpts();
+    options.orderedConsumer();
+    options.deliverAll();
+    options.callback((error, message) => {
+      if (error === null && message !== null) onTicks(which, [codec.decode(message.data)]);
+    });
+    await client.jetstream().subscribe("ticks.*", options);
   }
   return { close: async () => void (await Promise.all(all.map(([client]) => client.close().catch(() => {})))) };
 }

@@ -34,7 +34,8 @@ function create(name: string, polled: boolean): Peer {
         database.close();
         return { file };
       };
-      return { connection: await fresh(), reset: fresh, stop: async () => {} };
+      const connection = { ...(await fresh()) };
+      return { connection, reset: async () => void Object.assign(connection, await fresh()), stop: async () => {} };
     },
   };
 }

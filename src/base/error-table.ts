@@ -97,11 +97,11 @@ export const errorTable = {
   log_conflict: refusal(409, "a precondition does not hold: {problem}"),
   log_tail_lost: refusal(
     500,
-    "the log ends at position {head} but position {mark} was acknowledged; restore from a backup or accept the loss by command",
+    "the log ends at position {head} but position {mark} was acknowledged; restore from a backup or accept the loss with start --accept-loss",
   ),
   log_mark_missing: refusal(
     500,
-    "the log ends at position {head} but its high-water mark is missing or unreadable, so a lost tail cannot be ruled out; restore it or accept the loss by command",
+    "the log ends at position {head} but its high-water mark is missing or unreadable, so a lost tail cannot be ruled out; restore it or accept the loss with start --accept-loss",
   ),
   log_open_failed: condition(503, "the log in the data folder cannot be opened: {problem}"),
   log_corrupt: refusal(500, "commit {position} does not match its hash; run verify and restore"),
@@ -133,7 +133,6 @@ export const errorTable = {
   ),
   bridge_session_replaced: refusal(409, "another connection has taken over this session"),
   bridge_silent: condition(408, "nothing was heard from the terminal for {silentMs} ms"),
-  bridge_full: condition(503, "{limit} connections are open already; try again later"),
   bridge_address_unavailable: condition(503, "the bridge cannot listen on {address}; is the port in use?"),
   bridge_closing: condition(503, "the bridge is stopping; connect again later"),
   import_layout_unknown: refusal(400, "there is no import layout '{layout}'; known are: {known}"),
@@ -163,6 +162,7 @@ export const errorTable = {
   plan_invalid: refusal(400, "the plan is not valid at {path}: {reason}"),
   query_timeout: condition(504, "the query took longer than {limitMs} ms and was stopped"),
   query_too_large: refusal(413, "the answer has more than {limit} rows; narrow the plan or page through it"),
+  answer_too_large: refusal(413, "the answer is larger than {limitBytes} bytes; ask for fewer rows or fields at once"),
   query_failed: refusal(400, "the query could not be run: {problem}"),
   // subscriptions, doors and client
   frame_malformed: refusal(400, "the message is malformed: {problem}"),

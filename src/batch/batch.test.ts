@@ -23,7 +23,7 @@ const layout: Layout = [
   { name: "open", type: "boolean", nullable: true },
 ];
 const cells = fc.tuple(
-  fc.option(fc.constantFrom("EURUSD", "", "Zürich", "𝔘𝔫𝔦", "日本")),
+  fc.option(fc.constantFrom("EURUSD", "", "Zürich", "𝔘𝔫𝔦", "日本", "\ufeffmarked")),
   fc.option(fc.integer()),
   fc.option(fc.double({ noNaN: true })),
   fc.option(fc.boolean()),
@@ -91,6 +91,24 @@ test("any damage is either noticed as batch_malformed or still a well-formed bat
     }),
     { numRuns: 500 },
   );
+});
+
+test("a claimed length never reaches beyond the bytes, nor back over what was read", () => {
+  const texts: Layout = [{ name: "text", type: "text", nullable: false }];
+  for (const claimed of [2 ** 32 - 1, 2 ** 32 - 16, 2 ** 31, 2 ** 31 - 1]) {
+    const bytes = encodeBatch(batchOfCells(texts, [["abc"], ["def"]]));
+    new DataView(bytes.buffer).setUint32(28, claimed, true);
+    assert.throws(() => decodeBatch(bytes), { code: "batch_malformed" }, String(claimed));
+  }
+});
+
+test("columns are counted before they are made", () => {
+  const bytes = new Uint8Array(16 + 8 * 5_000).fill(0);
+  new DataView(bytes.buffer).setUint32(0, 0x3142504d, true);
+  new DataView(bytes.buffer).setUint32(8, 5_000, true);
+  new DataView(bytes.buffer).setUint32(12, bytes.length, true);
+  for (let head = 16; head < bytes.length; head += 8) bytes[head] = 1;
+  assert.throws(() => decodeBatch(bytes), { code: "batch_malformed" });
 });
 
 test("rows taken out have the bytes of rows built anew, whatever lay under their nulls", () => {

@@ -15,9 +15,12 @@ import type { Batch, Column, TextColumn } from "./types.ts";
 
 const MAGIC = 0x3142504d;
 const HEADER_BYTES = 16;
+/** Far more than a contract or a plan may have; each costs memory, however short it is. */
+const MOST_COLUMNS = 4_096;
 const KINDS = ["", "number", "text", "boolean"] as const;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+// A text may begin with U+FEFF, and keeps it.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 interface EncodedText {
   readonly ends: Uint32Array;
@@ -118,7 +121,7 @@ export function decodeBatch(given: Uint8Array): Batch {
   const count = view.getUint32(4, true);
   const width = view.getUint32(8, true);
   if (view.getUint32(12, true) !== bytes.length) throw malformed("length differs from the header");
-  if (width > bytes.length / 8 || count > bytes.length) throw malformed("more rows or columns than bytes");
+  if (width > MOST_COLUMNS || count > bytes.length) throw malformed("more rows or columns than there can be");
   const reader = new ColumnReader(bytes, view, count);
   const columns = Array.from({ length: width }, () => reader.next());
   if (reader.offset !== bytes.length) throw malformed("bytes left over");

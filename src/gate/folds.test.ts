@@ -90,6 +90,14 @@ describe("sessions", () => {
     assert.deepEqual(loaded.save(), sessions.save());
   });
 
+  test("what was saved does not change with the commits that come after it", async () => {
+    const { commits, sessions } = await history();
+    const saved = sessions.save();
+    const before = structuredClone(saved);
+    sessions.apply([{ ...commits.at(-1)!, position: 99 }]);
+    assert.deepEqual(saved, before);
+  });
+
   test("the least recently active session is forgotten first", async () => {
     const { commits } = await history();
     const sessions = createSessions(() => ticks, 1);

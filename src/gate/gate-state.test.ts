@@ -134,6 +134,29 @@ describe("limits and failures", () => {
     assert.equal((await gate.submit(submission(1, [tick(5)]))).account.duplicate, 1);
   });
 
+  test("an event of a session does not overtake the batch that waits for a recovery", async () => {
+    const sources = new MemorySources(ticks);
+    sources.automatic = false;
+    const gate = sources.gate();
+    const lost = gate.submit(submission(1, [tick(10)]));
+    const doomed = gate.submit(submission(1, [tick(10)], "t"));
+    sources.waiting.shift()!.reject(new Error("lost"));
+    await assert.rejects(lost);
+    // The other one is not told yet, so the gate still recovers.
+    const again = gate.submit(submission(1, [tick(10)]));
+    const ended = gate.session("mt5", "s", "ended", 20);
+    sources.waiting.shift()!.reject(new Error("lost"));
+    await assert.rejects(doomed);
+    sources.automatic = true;
+    await turn();
+    sources.flush();
+    await Promise.all([again, ended]);
+    assert.deepEqual(
+      sources.commits.map(({ cause }) => cause.kind),
+      ["feed", "session"],
+    );
+  });
+
   test("who comes right after a rebuild does not overtake those that wait for it", async () => {
     const sources = new MemorySources(ticks);
     sources.automatic = false;

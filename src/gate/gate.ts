@@ -90,6 +90,9 @@ class SpeculativeGate implements RunningGate {
     watermark?: number,
   ): Promise<Receipt> {
     checkNames(feed, session);
+    // Behind batches that wait for a recovery.
+    const { speculation } = this.#parts;
+    while (speculation.recovery !== undefined) await speculation.recovery;
     const open = this.#sessions.get(feed, session);
     // Behind the batches of the session that still wait, and before those that come later.
     if (open !== undefined && open.waiting > 0) (await open.lane.turn())();
@@ -147,8 +150,8 @@ class SpeculativeGate implements RunningGate {
       const state = states.of(dataset);
       const { epoch } = speculation;
       const work: Work = { submission, judge, received, checked, open, epoch, generation: open.generation };
-      open.last = batch;
       const survey = open.waiting === 0 ? state.survey(checked.batch) : undefined;
+      open.last = batch;
       const passes = survey !== undefined && survey.inHistory.length === 0;
       const admission = passes ? this.#admit(work, state, survey, undefined) : this.#wait(work);
       open.inFlight.set(batch, admission);

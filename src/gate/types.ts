@@ -51,8 +51,8 @@ export interface Rejection {
 
 export interface Admission {
   /**
-   * The commit that holds the account; for a repetition that of the first time. A repetition of more than 8 batches
-   * ago gets the receipt of the oldest batch remembered (a later commit) and an account of zeros.
+   * The commit that holds the account; for a repetition that of the first time. A repetition of more than 128 batches
+   * ago (8 for sessions long silent) gets the receipt of the oldest batch remembered (a later commit) and an account of zeros.
    */
   readonly receipt: Receipt;
   readonly account: Account;
@@ -104,8 +104,9 @@ export interface GateSources {
   /** One row per key: the newest by event time (of equal times the last in log order). */
   newestRows(dataset: string): Batch;
   /**
-   * Stored rows, in the current layout and of identity `keyTime` only those that hold, whose event time lies in [from, through] microseconds and whose key is that of one of the given rows,
-   * seeing at least everything up to the position.
+   * Stored rows with the key and event time of one of the given rows, in the current layout and of identity `keyTime`
+   * only those that hold, seeing at least everything up to the position. All event times given lie in [from, through]
+   * microseconds. More rows of the range may be given.
    */
   storedRows(dataset: string, keysOf: Batch, from: number, through: number, atLeast: Position): Promise<Batch>;
   /** Kept rows that have no resolution yet, seeing every durable commit; unknown and resolved ids are left out. */

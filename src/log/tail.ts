@@ -8,7 +8,7 @@ export const defaultReadBytes = 8 * 1024 * 1024;
 
 export class Tail {
   readonly #limitBytes: number;
-  #commits: Commit[] = [];
+  #commits: (Commit | undefined)[] = [];
   #start = 0;
   #bytes = 0;
 
@@ -27,6 +27,8 @@ export class Tail {
     this.#bytes += payloadBytes(commit.changes);
     while (this.#bytes > this.#limitBytes && this.#start < this.#commits.length) {
       this.#bytes -= payloadBytes(this.#commits[this.#start]!.changes);
+      // At once: the array itself is cut seldom, and what left must not be held in memory until then.
+      this.#commits[this.#start] = undefined;
       this.#start += 1;
     }
     if (this.#start > 1024 && this.#start * 2 > this.#commits.length) {

@@ -68,7 +68,7 @@ export async function explainRow(
   const found = rows.at(-1);
   if (found === undefined) throw fail("row_unknown", { dataset });
   const [position, place] = [Number(found._position), Number(found._place)];
-  const [commit] = await parts.log.read(position - 1, { commits: 1 });
+  const [commit] = await parts.stored.read(position - 1, { commits: 1 });
   const flow = parts.definition.flows.find(({ into }) => into.name === dataset);
   return {
     dataset,

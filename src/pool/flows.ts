@@ -20,7 +20,7 @@ export interface FlowDriver {
   pump(): void;
   /** The last failed append by flow, until one succeeds. */
   lastError(flow: string): string | undefined;
-  /** Waits until everything appended has settled. */
+  /** Waits until everything appended has settled; what failed is derived again after the next start. */
   settle(): Promise<void>;
 }
 
@@ -43,6 +43,7 @@ export function createFlowDriver(
     return { flow: createFlow(spec, { contract, version }), underWay: 0, failed: false, lastError: undefined };
   });
   let live = false;
+  let cancelRetry: (() => void) | undefined;
   const settling = new Set<Promise<void>>();
 
   const appendDraft = (one: Driven, draft: Draft): void => {
@@ -72,7 +73,10 @@ export function createFlowDriver(
     one.failed = false;
     one.flow.retake();
     if (one.lastError?.startsWith("log_closed") || one.lastError?.startsWith("log_read_only")) return;
-    environment.timers.after(RETRY_MS, pump);
+    cancelRetry ??= environment.timers.after(RETRY_MS, () => {
+      cancelRetry = undefined;
+      pump();
+    });
   };
   const pump = (): void => {
     if (!live) return;
@@ -93,6 +97,7 @@ export function createFlowDriver(
     lastError: (flow) => driven.find((one) => one.flow.spec.name === flow)?.lastError,
     settle: async () => {
       while (settling.size > 0) await Promise.all(settling);
+      cancelRetry?.();
     },
   };
 }

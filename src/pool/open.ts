@@ -50,6 +50,8 @@ export interface PoolParts {
   readonly folder: string;
   readonly environment: Environment;
   readonly log: Log;
+  /** The same log, its batches still under the contracts they were stored with. */
+  readonly stored: Log;
   readonly contracts: ContractBook;
   readonly latest: Latest & Fold;
   readonly sessions: Sessions;
@@ -109,9 +111,9 @@ async function assemble(
   const sessions = createSessions((dataset, version) => versionOf(dataset, version)?.contract);
   const accounts = createAccounts(quarantineContract.layout);
   const snapshots = createFileSnapshots(path.join(folder, "snapshots"));
-  const folds = createFolds([latest, sessions, accounts], log, snapshots, environment);
+  const folds = createFolds([latest, sessions, accounts], log, snapshots, environment, SAVES);
   const flows = createFlowDriver(flowsInOrder(definition), contracts.current, log, environment);
-  const flowFolds = createFolds(flows.flows, log, snapshots, environment);
+  const flowFolds = createFolds(flows.flows, log, snapshots, environment, SAVES);
   const series = await openSeries(path.join(folder, "series.duckdb"), environment);
   closing.push(() => series.close());
   await Promise.all([folds.start(), flowFolds.start()]);
@@ -151,7 +153,21 @@ async function assemble(
   closing.push(async () => hub.close());
 
   return {
-    ...{ definition, folder, environment, log, contracts, latest, sessions, accounts, folds, flowFolds, gate, flows },
+    ...{
+      definition,
+      folder,
+      environment,
+      log,
+      stored,
+      contracts,
+      latest,
+      sessions,
+      accounts,
+      folds,
+      flowFolds,
+      gate,
+      flows,
+    },
     ...{ series, seriesRunner, query, hub, supervisor },
     logFailure: () => logFailure,
     close: closeAll,
@@ -166,15 +182,20 @@ const CLOSE_FLUSH_MS = 5_000;
 const GATE_LIMITS = { maxWaitingRows: 200_000, maxWaitingBytes: 32 * 1024 * 1024 };
 const LOG_LIMITS = { maxWaitingDrafts: 1_000_000, maxWaitingBytes: 1024 * 1024 * 1024 };
 
+/** Every save syncs files beside the log; what is not saved is folded again at the next start, within a second or so. */
+const SAVES = { saveRows: 3_000_000, saveCommits: 50_000, saveMs: 60_000 };
+/** A commit of the series stops the disk for the log as well; a question that must be fresh makes its own. */
+const SERIES_COMMIT_MS = 5_000;
+
 /** A series file that cannot be read is only a view: it is dropped and filled again from the log. */
 async function openSeries(file: string, environment: Environment): Promise<DuckdbSeries> {
   try {
-    return await openDuckdbSeries({ file, environment });
+    return await openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS });
   } catch (error) {
     if (asMillpondError(error).code !== "view_corrupt") throw error;
     environment.logger.log("error", "view_dropped", { view: "series", code: "view_corrupt" });
     await dropDuckdbSeries(file);
-    return openDuckdbSeries({ file, environment });
+    return openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS });
   }
 }
 

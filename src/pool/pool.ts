@@ -21,6 +21,10 @@ export interface ListenOptions {
   /** Default 8000; 0 for any free one. */
   readonly port?: number;
   readonly allowPublic?: boolean;
+  /** Origins of other sites whose pages may connect. */
+  readonly origins?: readonly string[];
+  /** Names by which the server may be called, where they are not those of this machine. */
+  readonly hosts?: readonly string[];
   /** Where terminals dial in; absent: no bridge. 0 for any free one. */
   readonly bridgePort?: number;
 }
@@ -75,6 +79,10 @@ class OpenPool implements Pool {
   #server: Server | undefined;
   #bridge: BridgeServer | undefined;
   #closing: Promise<void> | undefined;
+  /** The doors are shut: who goes on handing rows in from this process would keep the closing from ending. */
+  #shut = false;
+  /** The last decision on kept rows: the next must see what it resolved. */
+  #decided: Promise<unknown> = Promise.resolve();
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
@@ -122,6 +130,7 @@ class OpenPool implements Pool {
     this.#closing ??= (async () => {
       await this.#bridge?.close();
       await this.#server?.close();
+      this.#shut = true;
       await this.#parts.close();
     })();
     return this.#closing;
@@ -153,6 +162,7 @@ class OpenPool implements Pool {
     for (const { name } of definition.feeds) this.#durable.set(name, new Histogram());
     return {
       submit: async (submission) => {
+        if (this.#shut) throw fail("log_closed");
         const startMs = environment.clock.monotonicMs();
         const admission = await gate.submit(submission);
         this.#durable.get(submission.feed)?.record(environment.clock.monotonicMs() - startMs);
@@ -164,8 +174,14 @@ class OpenPool implements Pool {
       },
       session: (feed, session, event, watermark) => gate.session(feed, session, event, watermark),
       lastBatch: (feed, session) => gate.lastBatch(feed, session),
-      retry: (ids, actor) => gate.retry(ids, actor),
+      retry: (ids, actor) => this.#inTurn(() => gate.retry(ids, actor)),
     };
+  }
+  /** Retries and discards of kept rows, one after the other, each until it is durable. */
+  #inTurn<Result>(decide: () => Promise<Result>): Promise<Result> {
+    const decided = this.#decided.then(decide);
+    this.#decided = decided.catch(() => {});
+    return decided;
   }
   #makeDoor(): PoolDoor {
     const parts = this.#parts;
@@ -178,7 +194,7 @@ class OpenPool implements Pool {
       submit: (submission) => this.gate.submit(submission),
       lastBatch: (feed, session) => this.gate.lastBatch(feed, session),
       retry: (ids, actor) => this.gate.retry(ids, actor),
-      discard: (ids, actor) => discardRows(ids, actor, { query, log, environment }),
+      discard: (ids, actor) => this.#inTurn(() => discardRows(ids, actor, { query, log, environment })),
       query: (plan, signal) => this.query(plan, signal),
       tap: (listener) => log.tap(listener),
       read: (after, limit) => log.read(after, limit),
@@ -203,9 +219,8 @@ class OpenPool implements Pool {
   }
   /** Empties a view; its runner fills it again from the log. */
   async #rebuild(view: string): Promise<void> {
-    const { series, seriesRunner, log } = this.#parts;
+    const { series, seriesRunner } = this.#parts;
     if (view !== series.name) throw fail("view_unknown", { view, known: [series.name] });
-    await series.drop();
-    await seriesRunner.waitFor(log.head.position);
+    await seriesRunner.rebuild();
   }
 }

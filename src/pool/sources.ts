@@ -37,7 +37,7 @@ export function gateSources(parts: SourceParts): GateSources {
     storedRows: async (dataset, keysOf, from, through, atLeast) => {
       // The series sees what it was given, durable in its own file or not: no flush for a look-up.
       await seriesRunner.waitFor(atLeast, { visible: false });
-      return series.storedRows(dataset, keysOf, from, through);
+      return series.storedRows(dataset, keysOf, from, through, true);
     },
     quarantinedRows: (ids) => openQuarantineRows(query, ids),
   };

@@ -27,7 +27,7 @@ export function openTokens(folder: string, environment: Environment): readonly T
   const file = tokensFile(folder);
   if (!existsSync(file)) {
     const entries = FIRST.map((entry) => ({ token: newToken(environment), ...entry }));
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(file, `${JSON.stringify({ tokens: entries }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
     return entries;
   }

@@ -10,6 +10,7 @@ import type { PoolParts } from "./open.ts";
 export interface PoolVerification {
   readonly ok: boolean;
   readonly log: { readonly commits: number; readonly head: Position; readonly fault: VerifyReport["fault"] | null };
+  /** Empty where the log has a fault: there is nothing then to hold views against. */
   readonly views: readonly ViewReport[];
   /** Rows received and not accounted for; always 0. */
   readonly unaccounted: number;
@@ -25,21 +26,24 @@ export async function verifyPool(
   const { log, contracts, series, seriesRunner, accounts } = parts;
   const of = log.head.position;
   const chain = await log.verify(1, (position) => onProgress(position, of));
-  await seriesRunner.waitFor(of);
   const views: ViewReport[] = [];
+  const unaccounted = accounts.totals().reduce((sum, totals) => sum + Math.abs(totals.unaccounted), 0);
+  // Views are held against a log that is whole: behind a fault even reading it may fail.
+  if (chain.fault !== undefined) return { ok: false, log: logReport(chain), views, unaccounted };
+  await seriesRunner.waitFor(of);
   for (const dataset of contracts.current.keys()) {
     views.push(await verifyView(series, log, contracts.history(dataset)));
   }
   views.push(...(await verifyLatest(parts)));
-  const unaccounted = accounts.totals().reduce((sum, totals) => sum + Math.abs(totals.unaccounted), 0);
-  const ok = chain.fault === undefined && unaccounted === 0 && views.every(({ equal }) => equal);
-  return {
-    ok,
-    log: { commits: chain.commits, head: chain.head.position, fault: chain.fault ?? null },
-    views,
-    unaccounted,
-  };
+  const ok = unaccounted === 0 && views.every(({ equal }) => equal);
+  return { ok, log: logReport(chain), views, unaccounted };
 }
+
+const logReport = ({ commits, head, fault }: VerifyReport): PoolVerification["log"] => ({
+  commits,
+  head: head.position,
+  fault: fault ?? null,
+});
 
 /** Folds the latest values anew from the log, up to where the live ones stand, and compares. */
 async function verifyLatest({ log, contracts, latest, folds }: PoolParts): Promise<ViewReport[]> {

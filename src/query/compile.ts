@@ -19,11 +19,10 @@ import {
   sql,
 } from "../expression/index.ts";
 import type { Position } from "../log/index.ts";
-import type { Statement, StoredTable } from "../view/index.ts";
 import type { Cursor } from "./cursor.ts";
 import { behindSql, type OrderTerm, orderSql, sortKey } from "./order.ts";
 import { DEFAULT_LIMIT, invalid, isGrouped, itemsOf, planSchema, WINDOW_START } from "./plan-shape.ts";
-import type { Plan } from "./types.ts";
+import type { Plan, Statement, StoredTable } from "./types.ts";
 
 export interface CompiledPlan {
   /** The first columns are the answer's; hidden ones follow, which only cursors need. */

@@ -6,16 +6,15 @@ import { type Environment, fail, isAbort } from "../base/index.ts";
 import { type Batch, takeRows, valueAt } from "../batch/index.ts";
 import type { ContractVersion } from "../contract/index.ts";
 import type { Log, Position } from "../log/index.ts";
-import type { QueryEngine, ViewRunner } from "../view/index.ts";
 import { type CompiledPlan, compilePlan, orderKinds } from "./compile.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { checkPlan } from "./plan-shape.ts";
-import type { Answer, Plan } from "./types.ts";
+import type { Answer, AnsweringView, Plan, QueryEngine } from "./types.ts";
 
 export interface QueryOptions {
   readonly engine: QueryEngine;
-  /** Of the view that answers. */
-  readonly runner: ViewRunner;
+  /** Drives the view that answers. */
+  readonly runner: AnsweringView;
   readonly log: Log;
   /** The newest version of each dataset's contract. */
   readonly contracts: ReadonlyMap<string, ContractVersion>;
@@ -87,8 +86,8 @@ class ViewQuery implements Query {
     if (!table) throw fail("query_failed", { problem: "the view does not hold the dataset yet; ask again" });
     const compiled = compilePlan(plan, contract, table);
     const cursor = readCursor(plan, orderKinds(compiled.order));
-    const position = plan.asOf ?? cursor?.position ?? runner.view.durablePosition;
-    if (position > runner.view.durablePosition) await runner.waitFor(this.#existing(position), { signal });
+    const position = plan.asOf ?? cursor?.position ?? runner.durablePosition;
+    if (position > runner.durablePosition) await runner.waitFor(this.#existing(position), { signal });
     const { layout, ...statement } = compiled.statement(position, cursor);
     const rows = await engine.select(statement, layout, signal);
     return this.#page(plan, compiled, rows, position);
@@ -110,7 +109,7 @@ class ViewQuery implements Query {
         )
       : rows;
     const batch = { count: page.count, columns: page.columns.slice(0, visible) };
-    const answer = { layout: layout.slice(0, visible), batch, position, view: this.#options.runner.view.name };
+    const answer = { layout: layout.slice(0, visible), batch, position, view: this.#options.runner.name };
     if (!more) return answer;
     const values = order.map(({ column }) => valueAt(rows.columns[column]!, limit - 1));
     return { ...answer, next: writeCursor(plan, { position, values }) };

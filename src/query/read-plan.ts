@@ -8,7 +8,7 @@ import { type Expression, expressionFromJson, parseExpression } from "../express
 import { invalid, objectAt, planOf } from "./plan-shape.ts";
 import type { Plan } from "./types.ts";
 
-const AGGREGATE = /^\s*(first|last|min|max|sum|mean|count|standardDeviation)\s*\(([\s\S]*)\)\s*$/;
+const AGGREGATE = /^\s*(first|last|min|max|sum|mean|count|standardDeviation|weightedMean)\s*\(([\s\S]*)\)\s*$/;
 
 /** @throws `plan_invalid` with the path of what is wrong and why */
 export function readPlan(given: unknown, contract: Contract): Plan {
@@ -37,5 +37,24 @@ function aggregateOf(given: unknown, path: string): unknown {
   if (typeof given !== "string") return given;
   const [, name, input = ""] = AGGREGATE.exec(given) ?? [];
   if (name === undefined) throw invalid(path, "not an aggregate such as last(bid) or count()");
-  return input.trim() === "" || input.trim() === "*" ? { function: name } : { function: name, input };
+  if (input.trim() === "" || input.trim() === "*") return { function: name };
+  if (name !== "weightedMean") return { function: name, input };
+  const comma = outerComma(input);
+  if (comma < 0) throw invalid(path, "weightedMean takes a value and a weight");
+  return { function: name, input: input.slice(0, comma), weight: input.slice(comma + 1) };
+}
+
+/** Where the first comma outside brackets and quotes stands; -1 without one. */
+function outerComma(text: string): number {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "'") quoted = !quoted;
+    else if (quoted) continue;
+    else if (character === "(") depth += 1;
+    else if (character === ")") depth -= 1;
+    else if (character === "," && depth === 0) return at;
+  }
+  return -1;
 }

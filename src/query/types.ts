@@ -51,4 +51,57 @@ export interface Origin {
   readonly place: number;
 }
 
+/** Of the view behind an engine: what its answers contain, and how to make them contain more. */
+export interface AnsweringView {
+  readonly name: string;
+  /** Queries see everything up to here. */
+  readonly durablePosition: Position;
+  /** Resolves when queries see everything up to a position. */
+  waitFor(position: Position, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+/** What can answer plans, such as the series in DuckDB. */
+export interface QueryEngine {
+  /** How a declared dataset is stored; undefined before it was declared. Statements are compiled against it. */
+  table(dataset: string): StoredTable | undefined;
+  /**
+   * Runs a compiled statement with bound values; rows come as a batch in the given layout.
+   * @throws `query_failed`, `query_too_large`, and the signal's reason once it aborts
+   */
+  select(statement: Statement, layout: Layout, signal?: AbortSignal): Promise<Batch>;
+}
+
+/** One dataset in a SQL engine: one row per stored row, in log order by `rowNumber`. */
+export interface StoredTable {
+  /** The table's name as it stands in a statement, quoted. */
+  readonly name: string;
+  readonly columns: ReadonlyMap<string, StoredColumn>;
+  /** Name of a column of integers from 0 that follows log order. */
+  readonly rowNumber: string;
+  /** Above every row number. */
+  readonly rowNumberLimit: number;
+  /**
+   * Where later rows corrected earlier ones of the same key and time: a boolean column that is true for every row that
+   * may supersede another, so that no others need be looked at. Absent while there is no such row.
+   */
+  readonly supersedes?: string;
+}
+
+export interface StoredColumn {
+  /** The column's name, quoted. */
+  readonly name: string;
+  /**
+   * Set where the column holds integer ids: the quoted name of the table with the columns `id` and `text`, and the
+   * name by which a statement asks that ids of an output column become texts.
+   */
+  readonly dictionary?: { readonly table: string; readonly reference: string };
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly (number | string | boolean | null)[];
+  /** Per output column the dictionary whose ids it holds, or null; absent where no column holds ids. */
+  readonly dictionaries?: readonly (string | null)[];
+}
+
 export type { Value };

@@ -68,7 +68,9 @@ describe("http", () => {
     assert.deepEqual(latest.row, { ...tick(6), time: "2023-11-14T22:13:20.006Z" });
     assert.equal(await codeOf(await ask("/v1/datasets/ticks/latest/none")), "key_unknown");
     assert.equal(await codeOf(await ask("/v1/datasets/ticks/latest/a/b")), "request_invalid");
-    assert.deepEqual((await json(await ask("/v1/datasets/ticks/explain/A%2FB/17"))).key, ["A/B", 17]);
+    const explained = await json(await ask("/v1/datasets/ticks/explain/A%2FB/2026-01-05T00:00:00Z"));
+    assert.deepEqual([explained.key, explained.at], [["A/B"], 1_767_571_200_000_000]);
+    assert.equal((await json(await ask("/v1/datasets/ticks/explain/A%2FB?at=17"))).at, 17);
     const { schema, version } = await json(await ask("/v1/datasets/ticks"));
     assert.equal(version, 1);
     assert.ok(((schema as Json).output as Json).properties);

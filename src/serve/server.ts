@@ -68,6 +68,7 @@ class PoolServer implements Server {
   readonly #host: string;
   readonly #requests = new Map<string, { method: string; route: string; status: number; count: number }>();
   readonly #routes: string[] = [];
+  readonly #closing = new AbortController();
   #app: FastifyInstance | undefined;
   #streams: StreamDoor | undefined;
 
@@ -104,6 +105,8 @@ class PoolServer implements Server {
       bodyBytes,
       importBytes,
       heartbeatMs,
+      mostEventStreams: limits.connections,
+      closing: this.#closing.signal,
     };
     const app = await createApp(
       context,
@@ -154,9 +157,13 @@ class PoolServer implements Server {
   }
 
   async close(graceMs = 5_000): Promise<void> {
+    this.#closing.abort();
     if (this.#options.hub === undefined) this.hub.close();
-    await this.#streams?.close(graceMs);
-    await this.#app?.close();
+    const app = this.#app;
+    // Answers under way are given; what takes longer than the grace is cut off.
+    const cancel = this.#options.environment.timers.after(graceMs, () => app?.server.closeAllConnections());
+    await Promise.all([this.#streams?.close(graceMs), app?.close()]);
+    cancel();
   }
 
   #addRoutes(app: FastifyInstance, context: RouteContext): void {

@@ -148,6 +148,19 @@ describe("subscriptions", () => {
     assert.equal(encoded, 1);
   });
 
+  it("tell a sink that could not take its rows that the subscription ended, and where", async () => {
+    const { source, hub } = open();
+    const sink = new SlowSink();
+    sink.send = (delivery) => {
+      if (delivery.rows > 0) throw new RangeError("too long for the encoding");
+      sink.deliveries.push(delivery);
+    };
+    hub.subscribe({ dataset: "ticks", from: "now" }, sink);
+    await turn();
+    source.append([tick(1)]);
+    assert.deepEqual(sink.frames, [{ kind: "cut", cursor: 0, cause: "read_failed" }]);
+  });
+
   it("give a second subscription to one shape its own channel by variant", async () => {
     const { hub } = open();
     const request = { dataset: "ticks", from: "now" } as const;

@@ -197,7 +197,8 @@ export class Subscriber implements Subscription {
     } catch (error) {
       const { code } = asMillpondError(error);
       this.#shared.logger.log("warn", "a subscriber's sink failed", { dataset: this.#group.shape.dataset, code });
-      this.close();
+      // What could not be encoded or taken is told, if the sink takes that much; it never just stops.
+      this.cut("read_failed");
       return false;
     }
     this.#shared.deliveries += 1;

@@ -8,7 +8,13 @@ import type { Frame } from "./types.ts";
 
 export type JsonRow = Readonly<Record<string, unknown>>;
 
-/** The JSON text of an array of rows. Columns are turned to text one after the other, never through objects. */
+/** Of one answer or frame. Columns hold a text once that JSON repeats in every row. */
+export const MOST_ROWS_BYTES = 128 * 1024 * 1024;
+
+/**
+ * The JSON text of an array of rows. Columns are turned to text one after the other, never through objects.
+ * @throws `answer_too_large`
+ */
 export function rowsToJson(layout: Layout, batch: Batch): string {
   const names = layout.map(({ name }) => `${JSON.stringify(name)}:`);
   const cells = layout.map((field, index) => cellWriter(batch.columns[index]!, field.type));
@@ -18,6 +24,7 @@ export function rowsToJson(layout: Layout, batch: Batch): string {
     text += place === 0 ? "{" : ",{";
     for (let index = 0; index < width; index++) text += (index === 0 ? "" : ",") + names[index]! + cells[index]!(place);
     text += "}";
+    if (text.length > MOST_ROWS_BYTES) throw fail("answer_too_large", { limitBytes: MOST_ROWS_BYTES });
   }
   return `${text}]`;
 }

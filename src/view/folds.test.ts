@@ -97,7 +97,9 @@ describe("folds", () => {
     await append(2);
     const fold = new Positions();
     const late = new Positions("late");
-    await folds([fold, late]).start();
+    const read: Log["read"] = (after, limit) => log.read(after, { ...limit, commits: 1 });
+    const slow = Object.create(log, { read: { value: read }, head: { get: () => log.head } });
+    await createFolds([fold, late], slow, snapshots, environment).start();
     assert.deepEqual([fold.loads, fold.seen, late.loads, late.seen], [1, upTo(3), 0, upTo(3)]);
   });
 

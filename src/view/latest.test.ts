@@ -67,7 +67,10 @@ describe("latest", () => {
           first.apply(run.slice(0, cut));
           const latest = createLatest({ contract, batches });
           latest.load(structuredClone(first.save()));
-          for (const commit of run.slice(cut)) latest.apply([commit]);
+          for (const commit of run.slice(cut)) {
+            latest.apply([commit]);
+            for (const [key] of expectedOf(dataset, run)) latest.get(dataset.name, JSON.parse(key));
+          }
           const expected = expectedOf(dataset, run);
           assert.equal(latest.keys(dataset.name), expected.size);
           for (const [key, row] of expected) assert.deepEqual(latest.get(dataset.name, JSON.parse(key)), row);

@@ -272,18 +272,22 @@ class DatasetLatest {
   }
   load({ contract, bytes, positions, places }: SavedDataset): void {
     this.use(contract);
-    const { layout, keys, time } = this.#current!;
+    const saved = this.#current!;
     const batch = decodeBatch(bytes);
-    const columns = keys.map((place) => batch.columns[place]!);
+    const columns = saved.keys.map((place) => batch.columns[place]!);
+    // What was saved under an older contract is held as rows of today's, like every commit that is read.
+    this.use(this.#options.contract(this.#dataset)?.version ?? contract);
+    const { layout } = this.#current!;
+    const sources = layout.map(({ name }) => batch.columns[saved.layout.findIndex((field) => field.name === name)]);
     for (let at = 0; at < batch.count; at++) {
       this.#entries.set(keyAt(columns, at), {
-        time: valueAt(batch.columns[time]!, at) as number,
+        time: valueAt(batch.columns[saved.time]!, at) as number,
         position: positions[at]!,
         place: places[at]!,
         layout,
         held: undefined,
         at: 0,
-        cells: batch.columns.map((column) => valueAt(column, at)),
+        cells: sources.map((column) => (column === undefined ? null : valueAt(column, at))),
         made: undefined,
       });
     }

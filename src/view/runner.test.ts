@@ -99,6 +99,21 @@ describe("view runner", () => {
     await log.close();
   });
 
+  it("empties a view on demand and fills it again, also where nothing new is appended", async () => {
+    for (let seed = 0; seed < 4; seed++) await append(seed);
+    const runner = start();
+    await runner.waitFor(4);
+    await runner.rebuild();
+    assert.equal(view.drops, 1);
+    assert.equal(view.durablePosition, 4);
+    await append(4);
+    await runner.waitFor(5);
+    assert.deepEqual(
+      view.applied.map(({ position }) => position),
+      [1, 2, 3, 4, 5],
+    );
+  });
+
   it("gives the view every commit once, in order, stored and live", async () => {
     for (let seed = 0; seed < 5; seed++) await append(seed);
     const runner = start();
@@ -175,6 +190,17 @@ describe("view runner", () => {
     const promise = runner.waitFor(5, { signal: waiting.signal });
     waiting.abort(reason);
     await assert.rejects(promise, reason);
+  });
+
+  it("lets nobody wait for a view that is not driven any more", async () => {
+    const runner = start();
+    await append(1);
+    await runner.waitFor(1);
+    const waiting = runner.waitFor(2, { visible: false });
+    controller.abort();
+    await assert.rejects(waiting, rejectsWith("view_closed"));
+    await assert.rejects(runner.waitFor(2), rejectsWith("view_closed"));
+    await runner.waitFor(1);
   });
 
   it("says so when the log closes", async () => {

@@ -28,7 +28,10 @@ export interface ViewRunner {
   readonly view: View;
   /** Follows until the signal aborts; failures are retried with growing pauses, never thrown. */
   run(signal: AbortSignal): Promise<void>;
+  readonly name: string;
   readonly position: Position;
+  /** Queries see everything up to here. */
+  readonly durablePosition: Position;
   lag(): ViewLag;
   /** The failure being retried; undefined while all is well. */
   readonly lastError: MillpondError | undefined;
@@ -37,6 +40,8 @@ export interface ViewRunner {
    * it is enough that the view was given the commits.
    */
   waitFor(position: Position, options?: { readonly signal?: AbortSignal; readonly visible?: boolean }): Promise<void>;
+  /** Empties the view and fills it again; resolves when queries see all that the log held at the call. */
+  rebuild(): Promise<void>;
 }
 
 const STEP_COMMITS = 4096;
@@ -60,6 +65,11 @@ class Runner implements ViewRunner {
   readonly #declared = new Set<string>();
   readonly #waiters = new Set<() => void>();
   #flushing: Promise<void> | undefined;
+  /** Ends the present following, so that the next one begins with an empty view. */
+  #restart: AbortController | undefined;
+  readonly #emptied = new Set<() => void>();
+  /** Ran, and does not any more. */
+  #stopped = false;
   lastError: MillpondError | undefined;
 
   constructor(view: View, log: Log, environment: Pick<Environment, "timers" | "logger">, options: ViewRunnerOptions) {
@@ -68,8 +78,14 @@ class Runner implements ViewRunner {
     this.#environment = environment;
     this.#options = options;
   }
+  get name(): string {
+    return this.view.name;
+  }
   get position(): Position {
     return this.view.position;
+  }
+  get durablePosition(): Position {
+    return this.view.durablePosition;
   }
   lag(): ViewLag {
     const head = this.#log.head.position;
@@ -77,16 +93,27 @@ class Runner implements ViewRunner {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    this.#stopped = false;
+    try {
+      await this.#run(signal);
+    } finally {
+      // Who waits for the view to move would wait for ever.
+      this.#stopped = true;
+      this.#wake();
+    }
+  }
+  async #run(signal: AbortSignal): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
     while (!signal.aborted) {
       const before = this.view.durablePosition;
       try {
         await this.#follow(signal);
-        return;
+        if (signal.aborted) return;
+        continue;
       } catch (error) {
         if (isAbort(error, signal) || signal.aborted) return;
         this.lastError = asMillpondError(error);
-        if (this.lastError.code === "log_closed" || this.lastError.code === "view_closed") return this.#wake();
+        if (this.lastError.code === "log_closed" || this.lastError.code === "view_closed") return;
         const { code, message } = this.lastError;
         this.#environment.logger.log("warn", "view_retry", { view: this.view.name, code, message, pauseMs });
       }
@@ -96,15 +123,21 @@ class Runner implements ViewRunner {
     }
   }
 
-  /** Until the signal aborts, or the view loses what it was given: then this ends with that failure. */
+  /**
+   * Until the signal aborts or the view is to be rebuilt, or the view loses what it was given: then this ends with that
+   * failure.
+   */
   async #follow(signal: AbortSignal): Promise<void> {
     const lost = new AbortController();
+    const restart = new AbortController();
     const detach = this.view.onFailure((error) => lost.abort(error));
+    this.#restart = restart;
     try {
+      await this.#emptyWhereAsked();
       await this.#checkHistory();
       await this.#declareKnown();
       const limit = { commits: STEP_COMMITS, bytes: this.#options.stepBytes ?? 4 * 1024 * 1024 };
-      const either = AbortSignal.any([signal, lost.signal]);
+      const either = AbortSignal.any([signal, lost.signal, restart.signal]);
       for await (const run of this.#log.follow(this.view.position, { signal: either, limit })) {
         const accepted = this.#accepted(run);
         if (this.#hasUndeclared(accepted)) await this.#declareKnown();
@@ -113,9 +146,28 @@ class Runner implements ViewRunner {
         this.#wake();
       }
       lost.signal.throwIfAborted();
-      if (!signal.aborted) throw fail("log_closed");
+      if (!signal.aborted && !restart.signal.aborted) throw fail("log_closed");
     } finally {
       detach();
+    }
+  }
+
+  async rebuild(): Promise<void> {
+    const { position } = this.#log.head;
+    await new Promise<void>((resolve) => {
+      this.#emptied.add(resolve);
+      this.#restart?.abort();
+    });
+    await this.waitFor(position);
+  }
+  async #emptyWhereAsked(): Promise<void> {
+    const asked = [...this.#emptied];
+    if (asked.length === 0) return;
+    await this.view.drop();
+    this.#declared.clear();
+    for (const resolve of asked) {
+      this.#emptied.delete(resolve);
+      resolve();
     }
   }
 
@@ -162,6 +214,7 @@ class Runner implements ViewRunner {
       signal?.throwIfAborted();
       if (this.lastError?.code === "log_closed" || this.lastError?.code === "view_closed") throw this.lastError;
       if (visible && this.view.position >= position) await this.#flush();
+      else if (this.#stopped) throw fail("view_closed", { view: this.view.name });
       else await this.#next(signal);
     }
   }

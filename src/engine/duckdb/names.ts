@@ -3,7 +3,7 @@
  * ids as texts and corrected rows left out, for people who open the file with other tools.
  */
 import type { ContractVersion } from "../../contract/index.ts";
-import type { StoredColumn, StoredTable } from "../../view/index.ts";
+import type { StoredColumn, StoredTable } from "../../query/index.ts";
 import type { TableState } from "./protocol.ts";
 
 export const POSITION_COLUMN = "_position";

@@ -2,16 +2,7 @@
  * The few things DuckDB's binding keeps private and that reading and writing whole columns needs: the arrays behind
  * its vectors. A write goes into the array and is copied to the vector by `flush`; a read views the copy it was given.
  */
-import {
-  BIGINT,
-  BOOLEAN,
-  DOUBLE,
-  type DuckDBDataChunk,
-  type DuckDBType,
-  type DuckDBVector,
-  INTEGER,
-  VARCHAR,
-} from "@duckdb/node-api";
+import { BIGINT, BOOLEAN, DOUBLE, type DuckDBType, type DuckDBVector, INTEGER, VARCHAR } from "@duckdb/node-api";
 import type { ValueType } from "../../batch/index.ts";
 
 /** How a column is stored. */
@@ -79,5 +70,3 @@ export function validity(vector: DuckDBVector): Uint32Array | null {
   const data = backing(vector).validity.data;
   return data === null ? null : new Uint32Array(data.buffer, data.byteOffset, data.length * 2);
 }
-
-export type { DuckDBDataChunk };

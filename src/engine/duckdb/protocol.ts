@@ -7,7 +7,7 @@ import { alignedTo8, type ErrorCode, type ErrorDetails, toHex } from "../../base
 import type { Layout } from "../../batch/index.ts";
 import type { ContractVersion } from "../../contract/index.ts";
 import type { Commit, Position } from "../../log/index.ts";
-import type { Statement } from "../../view/index.ts";
+import type { Statement } from "../../query/index.ts";
 
 export interface WorkerOptions {
   readonly file: string;
@@ -36,6 +36,8 @@ export interface StoredRowsRequest {
   readonly keysOf: Uint8Array;
   readonly from: number;
   readonly through: number;
+  /** Only rows at one of the event times of those rows. */
+  readonly atTheirTimes: boolean;
 }
 
 export type Request =

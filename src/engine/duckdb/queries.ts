@@ -4,8 +4,9 @@
  */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBValue } from "@duckdb/node-api";
 import { asMillpondError, fail } from "../../base/index.ts";
-import { decodeBatch, encodeBatch, type Layout, takeRows, valueAt } from "../../batch/index.ts";
-import type { Statement } from "../../view/index.ts";
+import { type Batch, decodeBatch, encodeBatch, type Layout, takeRows, valueAt } from "../../batch/index.ts";
+import type { Contract } from "../../contract/index.ts";
+import type { Statement } from "../../query/index.ts";
 import { quoted, tableName, withoutSuperseded } from "./names.ts";
 import type { StoredRowsRequest } from "./protocol.ts";
 import { batchOfChunks } from "./read.ts";
@@ -13,10 +14,12 @@ import type { SeriesStore } from "./store.ts";
 import { keyText } from "./supersedes.ts";
 import type { Table } from "./table.ts";
 
-const MOST_RUNNING = 4;
+/** Each holds one of the process's four threads for such work while it runs; the writer needs one too. */
+const MOST_RUNNING = 2;
 const SCAN_ROWS = 16 * 2048;
-/** With more keys than this the time range alone is asked for and the rest is filtered here. */
+/** With more keys or times than these the time range alone is asked for and the rest is filtered here. */
 const MOST_LISTED_KEYS = 1000;
+const MOST_LISTED_TIMES = 50_000;
 
 interface Scan {
   readonly connection: DuckDBConnection;
@@ -29,6 +32,7 @@ export class Queries {
   readonly #store: SeriesStore;
   readonly #idle: DuckDBConnection[] = [];
   readonly #running = new Map<number, DuckDBConnection>();
+  readonly #asked = new Set<number>();
   readonly #cancelled = new Set<number>();
   readonly #scans = new Map<number, Scan>();
   readonly #waiting: (() => void)[] = [];
@@ -40,6 +44,7 @@ export class Queries {
 
   /** @throws `query_failed`, `query_too_large` */
   async select(id: number, statement: Statement, layout: Layout, maxRows: number): Promise<Uint8Array<ArrayBuffer>> {
+    this.#asked.add(id);
     const connection = await this.#take();
     try {
       if (this.#cancelled.has(id)) throw fail("query_failed", { problem: "it was cancelled" });
@@ -58,6 +63,7 @@ export class Queries {
     } catch (error) {
       throw readError(error);
     } finally {
+      this.#asked.delete(id);
       this.#running.delete(id);
       this.#cancelled.delete(id);
       this.#give(connection);
@@ -66,15 +72,12 @@ export class Queries {
   cancel(id: number): void {
     const connection = this.#running.get(id);
     if (connection) connection.interrupt();
-    else this.#cancelled.add(id);
-  }
-  /** A cancel that came after the answer must not stay behind. */
-  forget(id: number): void {
-    this.#cancelled.delete(id);
+    else if (this.#asked.has(id)) this.#cancelled.add(id);
   }
 
   /** Rows of given keys within a time range, in log order, also those not committed yet. Only in a serial step. */
-  async storedRows({ dataset, keysOf, from, through }: StoredRowsRequest): Promise<Uint8Array<ArrayBuffer>> {
+  async storedRows(request: StoredRowsRequest): Promise<Uint8Array<ArrayBuffer>> {
+    const { dataset, keysOf, from, through, atTheirTimes } = request;
     const table = this.#table(dataset);
     const { contract } = table.newest;
     const connection = await this.#store.gatheredView();
@@ -86,6 +89,9 @@ export class Queries {
     }
     const time = `t.${quoted(contract.time)}`;
     const conditions = [`${time} BETWEEN ${Math.floor(from)} AND ${Math.ceil(through)}`];
+    // The range lets whole row groups be skipped; the times keep what lies between two far ones out of memory.
+    const times = atTheirTimes ? timesOf(keys, contract) : [];
+    if (times.length > 0 && times.length <= MOST_LISTED_TIMES) conditions.push(`${time} IN (${times.join(", ")})`);
     const only = table.column(contract.key[0]!);
     if (only.dictionary && contract.key.length === 1 && wanted.size <= MOST_LISTED_KEYS) {
       const ids = [...wanted].map((text) => only.dictionary!.idOf(text)).filter((id) => id !== undefined);
@@ -154,11 +160,19 @@ export class Queries {
   async #take(): Promise<DuckDBConnection> {
     while (this.#busy >= MOST_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#busy += 1;
-    return this.#idle.pop() ?? (await this.#store.instance.connect());
+    try {
+      return this.#idle.pop() ?? (await this.#store.instance.connect());
+    } catch (error) {
+      this.#free();
+      throw error;
+    }
   }
   #give(connection: DuckDBConnection): void {
-    this.#busy -= 1;
     this.#idle.push(connection);
+    this.#free();
+  }
+  #free(): void {
+    this.#busy -= 1;
     this.#waiting.shift()?.();
   }
 }
@@ -170,4 +184,11 @@ function readError(error: unknown): Error {
   const problem = error instanceof Error ? error.message : String(error);
   const kind = /^[A-Z][A-Za-z ]*Error/.exec(problem)?.[0] ?? "the engine refused it";
   return fail("query_failed", { problem: kind }, error);
+}
+
+/** Distinct event times of rows, whole microseconds. */
+function timesOf({ columns, count }: Batch, { layout, time }: Contract): number[] {
+  const column = columns[layout.findIndex(({ name }) => name === time)];
+  if (column?.kind !== "number") return [];
+  return [...new Set(column.values.subarray(0, count))].filter(Number.isSafeInteger);
 }

@@ -69,20 +69,56 @@ describe("series in DuckDB", () => {
     assert.equal((await scanned(series, "trades", tradeContract.layout)).length, 5);
   });
 
-  it("goes back to what is durable after a failure, and takes the runs again", async () => {
+  it("never answers without the rows that were lost before it was asked", async () => {
+    const series = await openSeries();
+    await series.declare(versionOf(tradeContract));
+    await series.apply([commitOf(1, [changeOf(tradeContract, tradeCells(5))])]);
+    const damaged = changeOf(tradeContract, tradeCells(5, 2));
+    await series.apply([commitOf(2, [{ ...damaged, bytes: damaged.bytes.subarray(0, 40) }])]);
+    assert.equal(series.position, 2);
+    const keys = batchOfCells(tradeContract.layout, tradeCells(5));
+    await assert.rejects(series.storedRows("trades", keys, 0, 2e15), rejectsWith("view_failed"));
+  });
+
+  it("holds nothing from the call of drop on, and answers no statement across it", async () => {
     const series = await openSeries();
     await series.declare(versionOf(tradeContract));
     await series.apply([commitOf(1, [changeOf(tradeContract, tradeCells(5))])]);
     await series.flush();
-    await series.apply([commitOf(2, [changeOf(tradeContract, tradeCells(5, 1))])]);
+    const statement = { text: "SELECT count(*)::DOUBLE FROM range(20000000)", values: [] };
+    const across = series.select(statement, one);
+    const dropped = series.drop();
+    assert.deepEqual([series.position, series.durablePosition, series.table("trades")], [0, 0, undefined]);
+    await assert.rejects(across, rejectsWith("view_failed"));
+    await dropped;
+    assert.deepEqual([series.position, series.durablePosition], [0, 0]);
+    assert.equal((await series.select(statement, one)).count, 1);
+  });
+
+  it("goes back to what is durable after a failure, and takes the runs again", async () => {
+    let series = await openSeries();
+    await series.declare(versionOf(tradeContract));
+    await series.apply([commitOf(1, [changeOf(tradeContract, tradeCells(5))])]);
+    await series.flush();
+    const renamed = (symbols: string, seed: number) =>
+      tradeCells(5, seed).map(([, ...rest], index) => [symbols[index]!, ...rest]);
+    await series.apply([commitOf(2, [changeOf(tradeContract, renamed("abcde", 1))])]);
+    const found = await series.storedRows(
+      "trades",
+      batchOfCells(tradeContract.layout, renamed("a", 1).slice(0, 1)),
+      0,
+      2e15,
+    );
+    assert.equal(found.count, 1);
     const damaged = changeOf(tradeContract, tradeCells(5, 2));
     await series.apply([commitOf(3, [{ ...damaged, bytes: damaged.bytes.subarray(0, 40) }])]);
     await assert.rejects(series.flush(), rejectsWith("view_failed"));
     assert.deepEqual([series.position, series.durablePosition, series.figures().failures], [1, 1, 1]);
-    await series.apply([2, 3].map((at) => commitOf(at, [changeOf(tradeContract, tradeCells(5, at - 1))])));
-    await series.flush();
+    await series.apply([2, 3].map((at) => commitOf(at, [changeOf(tradeContract, renamed("edcba", at - 1))])));
+    await series.close();
+    series = await openSeries();
     const rows = await scanned(series, "trades", tradeContract.layout);
-    const expected = [0, 1, 2].flatMap((seed) => tradeCells(5, seed));
+    const expected = [...tradeCells(5), ...renamed("edcba", 1), ...renamed("edcba", 2)];
     assert.deepEqual(rows, rowsOf(tradeContract.layout, batchOfCells(tradeContract.layout, expected)));
   });
 
@@ -195,12 +231,6 @@ describe("series in DuckDB", () => {
   });
 
   it("is readable by other tools: texts instead of ids, corrected rows left out", async () => {
-    const quotes = seriesContract("quotes", {
-      fields: { symbol: text(), time: instant(), bid: float() },
-      key: ["symbol"],
-      time: "time",
-      identity: "keyTime",
-    });
     const series = await openSeries();
     await series.declare(versionOf(quotes));
     const cells = [["A", 1, 1.5] as const, ["B", 1, 2.5] as const, ["A", 1, 3.5] as const];
@@ -216,6 +246,13 @@ describe("series in DuckDB", () => {
       ["B", 2.5],
     ]);
   });
+});
+
+const quotes = seriesContract("quotes", {
+  fields: { symbol: text(), time: instant(), bid: float() },
+  key: ["symbol"],
+  time: "time",
+  identity: "keyTime",
 });
 
 describe("stored rows", () => {
@@ -249,5 +286,42 @@ describe("stored rows", () => {
     assert.equal(series.durablePosition, 1);
     await series.flush();
     assert.equal((await scanned(series, "trades", layout)).length, 120);
+  });
+
+  it("gives only rows at the times of the given rows where that is asked for", async () => {
+    const series = await openSeries();
+    await series.declare(versionOf(quotes));
+    const cells = Array.from({ length: 5_000 }, (_, time) => ["A", time, time]);
+    await series.apply([commitOf(1, [changeOf(quotes, cells)])]);
+    const keys = batchOfCells(quotes.layout, [
+      ["A", 3, 0],
+      ["A", 4_900, 0],
+    ]);
+    const found = rowsOf(quotes.layout, await series.storedRows("quotes", keys, 3, 4_900, true));
+    assert.deepEqual(
+      found.map(({ time }) => time),
+      [3, 4_900],
+    );
+  });
+
+  it("gives the newest revision of each, between chunks that are not full", async () => {
+    const series = await openSeries();
+    await series.declare(versionOf(quotes));
+    const sizes = [1500, 1500, 3000];
+    for (let index = 0; index < sizes.length; index++) {
+      const cells = Array.from({ length: sizes[index]! }, (_, time) => ["A", time, index * 10_000 + time]);
+      await series.apply([commitOf(index + 1, [changeOf(quotes, cells)])]);
+      const keys = batchOfCells(quotes.layout, [["A", 0, 0]]);
+      const found = rowsOf(quotes.layout, await series.storedRows("quotes", keys, 1400, 1600));
+      const last = sizes[index]! > 1600 ? 1600 : 1499;
+      const expected = Array.from({ length: last - 1399 }, (_, place) => ({
+        symbol: "A",
+        time: 1400 + place,
+        bid: index * 10_000 + 1400 + place,
+      }));
+      assert.deepEqual(found, expected);
+    }
+    await series.flush();
+    assert.equal((await scanned(series, "quotes", quotes.layout)).length, 6000);
   });
 });

@@ -7,7 +7,8 @@ import { type Environment, fail, type MillpondError } from "../../base/index.ts"
 import { type Batch, decodeBatch, encodeBatch, type Layout } from "../../batch/index.ts";
 import type { ContractVersion } from "../../contract/index.ts";
 import type { Commit, Position } from "../../log/index.ts";
-import type { QueryEngine, Statement, StoredTable, View } from "../../view/index.ts";
+import type { QueryEngine, Statement, StoredTable } from "../../query/index.ts";
+import type { View } from "../../view/index.ts";
 import { VIEW_NAME } from "./file.ts";
 import { storedTableOf } from "./names.ts";
 import { type FromWorker, packRun, type Request, type StoreState, type ToWorker } from "./protocol.ts";
@@ -44,9 +45,10 @@ export interface DuckdbSeries extends View, QueryEngine {
   /**
    * Stored rows whose key is that of one of the given rows (a batch in the newest contract's layout) and whose event
    * time lies in [from, through] microseconds, in log order, everything applied so far seen, durable or not. In
-   * datasets that are corrected only the newest revision of each.
+   * datasets that are corrected only the newest revision of each. With `atTheirTimes` the event time must also be that
+   * of one of the given rows, so that two far ones do not bring everything between them.
    */
-  storedRows(dataset: string, keysOf: Batch, from: number, through: number): Promise<Batch>;
+  storedRows(dataset: string, keysOf: Batch, from: number, through: number, atTheirTimes?: boolean): Promise<Batch>;
   figures(): DuckdbSeriesFigures;
 }
 
@@ -71,6 +73,11 @@ class WorkerSeries implements DuckdbSeries {
   #tables = new Map<string, StoredTable>();
   #position: Position = 0;
   #epoch = 0;
+  /** How often the view was emptied, and how often applied rows were lost at all: what was read meanwhile lacks them. */
+  #drops = 0;
+  #losses = 0;
+  /** While the view is being emptied, whatever the worker last said of itself. */
+  #dropping: { said: StoreState | undefined } | undefined;
   #nextId = 1;
   readonly #requests = new Map<number, Waiting>();
   #waitingBytes = 0;
@@ -174,9 +181,23 @@ class WorkerSeries implements DuckdbSeries {
     this.#failureListeners.add(listener);
     return () => this.#failureListeners.delete(listener);
   }
+  /** Holds nothing from here on, not only when the worker is through: a reader must not take what it held for granted. */
   async drop(): Promise<void> {
-    await this.#ask({ kind: "drop" });
+    const dropping: { said: StoreState | undefined } = { said: undefined };
+    this.#drops += 1;
+    this.#losses += 1;
+    this.#dropping = dropping;
+    this.#setState({ position: 0, hash: "", tables: [] });
     this.#position = 0;
+    try {
+      await this.#ask({ kind: "drop" });
+    } finally {
+      this.#dropping = undefined;
+      if (dropping.said !== undefined) {
+        this.#setState(dropping.said);
+        this.#position = dropping.said.position;
+      }
+    }
   }
   async close(): Promise<void> {
     if (this.#ended !== undefined) return;
@@ -190,12 +211,12 @@ class WorkerSeries implements DuckdbSeries {
 
   async select(statement: Statement, layout: Layout, signal?: AbortSignal): Promise<Batch> {
     const maxRows = this.#options.maxRows ?? 1_000_001;
-    const bytes = await this.#ask({ kind: "select", statement, layout, maxRows }, signal);
-    return decodeBatch(bytes as Uint8Array);
+    const asked = this.#ask({ kind: "select", statement, layout, maxRows }, signal);
+    return this.#unlessRaised(() => this.#drops, asked);
   }
-  async storedRows(dataset: string, keysOf: Batch, from: number, through: number): Promise<Batch> {
-    const request = { dataset, keysOf: encodeBatch(keysOf), from, through };
-    return decodeBatch((await this.#ask({ kind: "storedRows", request })) as Uint8Array);
+  async storedRows(dataset: string, keysOf: Batch, from: number, through: number, atTheirTimes = false): Promise<Batch> {
+    const request = { dataset, keysOf: encodeBatch(keysOf), from, through, atTheirTimes };
+    return this.#unlessRaised(() => this.#losses, this.#ask({ kind: "storedRows", request }));
   }
   async *scan(dataset: string, through: Position = this.durablePosition): AsyncGenerator<Batch> {
     const scan = this.#nextId;
@@ -211,6 +232,15 @@ class WorkerSeries implements DuckdbSeries {
     }
   }
 
+  /** The worker cannot know that it was asked for rows which it has lost by then; who asks again finds them. */
+  async #unlessRaised(count: () => number, asked: Promise<unknown>): Promise<Batch> {
+    const before = count();
+    const bytes = await asked.catch((error: unknown) => {
+      throw count() === before ? error : this.#lost();
+    });
+    if (count() !== before) throw this.#lost();
+    return decodeBatch(bytes as Uint8Array);
+  }
   #lost(): MillpondError {
     return fail("view_failed", { view: this.name, position: this.durablePosition });
   }
@@ -258,20 +288,25 @@ class WorkerSeries implements DuckdbSeries {
         if (this.#waitingBytes <= this.#waitingLimit) this.#release();
         return;
       case "durable":
-        this.#setState(message.state);
+        this.#takeState(message.state);
         this.#rows += message.figures.rows;
         this.#commits += 1;
         this.#lastCommitMs = message.figures.elapsedMs;
         return;
       case "failed":
-        this.#setState(message.state);
-        this.#position = message.state.position;
+        this.#takeState(message.state);
+        if (this.#dropping === undefined) this.#position = message.state.position;
         this.#epoch += 1;
+        this.#losses += 1;
         this.#failures += 1;
         this.#options.environment.logger.log("error", "view_failed", { view: this.name, problem: message.problem });
         for (const listener of this.#failureListeners) listener(this.#lost());
         return;
     }
+  }
+  #takeState(state: StoreState): void {
+    if (this.#dropping === undefined) this.#setState(state);
+    else this.#dropping.said = state;
   }
   #release(): void {
     for (const resume of this.#heldBack.splice(0)) resume();

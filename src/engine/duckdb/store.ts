@@ -153,7 +153,8 @@ export class SeriesStore {
     await this.#writer.run("BEGIN");
     this.#inTransaction = true;
     const timer = setTimeout(() => {
-      this.serial(() => this.#commit()).catch((error: unknown) => this.fail(error));
+      // The going back belongs to the same step: the next one must not gather on top of what is given up.
+      void this.serial(() => this.#commit().catch((error: unknown) => this.fail(error)));
     }, this.#options.commitMs);
     this.#cancelTimer = () => clearTimeout(timer);
   }

@@ -214,7 +214,9 @@ export class Table {
     const newest = new Map<string, number>();
     for (const row of rows) {
       const values = key.map((name, index) => this.column(name).dictionary?.texts[Number(row[index])] ?? row[index]);
-      newest.set(keyText(values), Number(row[key.length]));
+      // Whole numbers come as bigints, which neither JSON nor the cells of a batch know.
+      const cells = values.map((value) => (typeof value === "bigint" ? Number(value) : value));
+      newest.set(keyText(cells), Number(row[key.length]));
     }
     return newest;
   }

@@ -1,6 +1,7 @@
 /** The worker thread: one store, one message at a time for writing, statements beside it. */
 import { parentPort, workerData } from "node:worker_threads";
 import { asMillpondError } from "../../base/index.ts";
+import { VIEW_NAME } from "./file.ts";
 import type { FromWorker, PlainError, Request, ToWorker, WorkerOptions } from "./protocol.ts";
 import { Queries } from "./queries.ts";
 import { SeriesStore } from "./store.ts";
@@ -8,9 +9,11 @@ import { SeriesStore } from "./store.ts";
 const port = parentPort!;
 const say = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-function plain(error: unknown): PlainError {
+/** What the engine itself says of a writing step may quote values, and is no fault of whoever asked: it can be retried. */
+function plain(error: unknown, store?: SeriesStore): PlainError {
   const known = asMillpondError(error);
   if (known.code !== "internal") return { code: known.code, details: known.details };
+  if (store !== undefined) return { code: "view_failed", details: { view: VIEW_NAME, position: store.state.position } };
   return { code: "query_failed", details: { problem: error instanceof Error ? error.message : String(error) } };
 }
 
@@ -69,9 +72,7 @@ async function serve(options: WorkerOptions): Promise<void> {
       const value = await answer(id, request);
       say({ kind: "answer", id, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : []);
     } catch (error) {
-      say({ kind: "refusal", id, error: plain(error) });
-    } finally {
-      queries.forget(id);
+      say({ kind: "refusal", id, error: plain(error, store) });
     }
   };
 

@@ -37,7 +37,8 @@ export interface SqliteLogOptions {
  */
 export async function openSqliteLog(options: SqliteLogOptions): Promise<LogStore> {
   const { folder, environment, synchronous = "full", acceptLoss = false, ringBytes = 8 * 1024 * 1024 } = options;
-  await mkdir(folder, { recursive: true });
+  // It holds everything: whoever else is on this machine has no business in it.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const ring = createSharedRing(ringBytes);
   const { port1: port, port2 } = new MessageChannel();
   const start: WriterStart = { folder, ring, port: port2, synchronous, acceptLoss, now: environment.clock.now() };

@@ -29,8 +29,8 @@ export class ReaderClient {
     const file = import.meta.url.endsWith(".ts") ? "./reader-worker.ts" : "./reader-worker.js";
     const worker = new Worker(new URL(file, import.meta.url), { workerData: { databasePath: this.#databasePath } });
     worker.on("message", (answer: FromReader) => this.#hear(answer));
-    worker.on("error", (error) => this.#end(fail("internal", {}, error)));
-    worker.on("exit", () => this.#end(fail("log_closed")));
+    worker.on("error", (error) => this.#lost(worker, fail("internal", {}, error)));
+    worker.on("exit", () => this.#lost(worker, fail("log_closed")));
     this.#worker = worker;
     return worker;
   }
@@ -76,9 +76,18 @@ export class ReaderClient {
     if (answer.kind === "failed") request.reject(fail(answer.code, answer.details));
     else request.resolve(answer);
   }
+  /** What was asked of a thread that ended has no answer; the next request starts another. */
+  #lost(worker: Worker, error: MillpondError): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#rejectAll(error);
+  }
   #end(error: MillpondError): void {
     this.#ended ??= error;
-    for (const { reject } of this.#requests.values()) reject(this.#ended);
+    this.#rejectAll(this.#ended);
+  }
+  #rejectAll(error: MillpondError): void {
+    for (const { reject } of this.#requests.values()) reject(error);
     this.#requests.clear();
   }
 }

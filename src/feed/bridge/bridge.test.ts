@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { BridgeClient, type BridgeClientOptions } from "../../../connect/simulator/bridge-client.ts";
@@ -333,6 +334,23 @@ describe("the bridge", () => {
     const page = await raw(url, { origin: "https://example.com" });
     assert.equal(await page.closing, 1006);
     assert.equal(gate.submissions, 0);
+  });
+
+  test("lets go of a refused peer that keeps its half of the connection open", async () => {
+    const { url } = await bridge(new FakeGate(tickFacts));
+    const { port, host } = new URL(url);
+    const peer = connect({ port: Number(port), host: "127.0.0.1", allowHalfOpen: true });
+    const gone = new Promise<void>((resolve) => peer.once("error", () => resolve()));
+    peer.resume();
+    peer.write(
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nOrigin: https://example.com\r\nUpgrade: websocket\r\n` +
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    await once(peer, "end");
+    // Whoever has let go answers what still comes with a reset.
+    const poke = setInterval(() => peer.write("x"), 5);
+    await gone.finally(() => clearInterval(poke));
+    peer.destroy();
   });
 
   test("cuts off late hellos, silence, binary frames and messages that are too large", async () => {

@@ -19,7 +19,6 @@ const codes: Partial<Record<ErrorCode, number>> = {
   bridge_hello_late: 4408,
   bridge_silent: 4408,
   bridge_session_replaced: 4409,
-  bridge_full: 4429,
   overloaded: 4429,
 };
 

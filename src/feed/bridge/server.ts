@@ -121,6 +121,7 @@ class Bridge implements BridgeServer {
     const refusal = request.headers.origin !== undefined ? "403 Forbidden" : this.#full() ? "503 Busy" : undefined;
     if (refusal !== undefined) {
       socket.on("error", () => {}); // A peer that is gone before it could be refused.
+      socket.once("finish", () => socket.destroy()); // Or one that would keep its half open for ever.
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

@@ -13,6 +13,7 @@ const SIGNS: readonly Sign[] = [
   { layout: "mt5-ticks", line: /^<DATE>\t<TIME>\t<BID>\t<ASK>/ },
   { layout: "mt5-bars", line: /^<DATE>\t(?:<TIME>\t)?<OPEN>\t<HIGH>/ },
   { layout: "mt5-copy-rates", line: /^[^,]*,?time,open,high,low,close,tick_volume/ },
+  { layout: "quotes", line: /^symbol,time,bid,ask(?:,volume)?$/ },
   { layout: "truefx", line: /^timestamp,bid,ask$/ },
   { layout: "truefx-archive", line: /^[A-Z]{3}\/[A-Z]{3},\d{8} \d\d:\d\d:\d\d\.\d{3},/ },
   { layout: "histdata", line: /^\d{8} \d{9},[\d.]+,[\d.]+,\d+$/ },

@@ -10,6 +10,20 @@ const MT5_NAME = "^(?<symbol>[A-Za-z0-9.#]+)_(?<timeframe>M\\d+|H\\d+|D1|W1|MN1?
 
 const all: readonly ImportLayout[] = [
   csvLayout({
+    name: "quotes",
+    description: "columns by name: symbol, time in RFC 3339 (UTC without a zone), bid, ask, and volume if it is there",
+    delimiter: ",",
+    header: true,
+    columns: {
+      symbol: { column: "symbol" },
+      time: { column: "time", type: "instant" },
+      bid: price("bid"),
+      ask: price("ask"),
+      volume: count("volume", true),
+    },
+    zone: "UTC",
+  }),
+  csvLayout({
     name: "lean-quote",
     description: "LEAN tick quotes: milliseconds since midnight, bid, ask; date and symbol from the name",
     delimiter: ",",

@@ -4,7 +4,7 @@ import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import scalar from "@scalar/fastify-api-reference";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { asMillpondError, fail, MillpondError } from "../../base/index.ts";
+import { asMillpondError, type Environment, fail, fromUtf8, MillpondError } from "../../base/index.ts";
 import { type Access, checkDoorway, type Doorway, readScope, requireScope } from "../access.ts";
 import { openApiOf } from "./openapi.ts";
 import { type RouteContext, type RouteScope, sendJsonText } from "./route.ts";
@@ -30,8 +30,11 @@ export async function createApp(
     genReqId: () => environment.newId(),
     bodyLimit: bodyBytes,
     requestTimeout: 60_000,
-    forceCloseConnections: true,
+    // Connections without a request under way; the others end with their answer.
+    forceCloseConnections: "idle",
     routerOptions: { maxParamLength: 1024 },
+    // Of addresses that cannot be read: no route is known and no hook runs, but the answer has the one form.
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply, environment, bodyBytes),
     ajv: { customOptions: { removeAdditional: false, strict: false } },
   });
   // What leaves is made by the handlers; the schemas of answers are documentation, not a second serialiser.
@@ -59,20 +62,37 @@ export async function createApp(
   return app;
 }
 
-/** Bodies come as JSON, as lines of JSON, or as columns. Compressed ones are not read: they could be of any size. */
+/**
+ * Bodies come as JSON, as lines of JSON, or as columns. Compressed ones are not read: they could be of any size. Text
+ * that is not UTF-8 is refused: a reader that puts marks in place of what it cannot read would change rows unnoticed.
+ */
 function addBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (request.routeOptions.config.rawBody === true) done(null, body);
-    else void parseJson(request, body as string, done);
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    const text = textOf(body as Buffer);
+    if (text === undefined) done(fail("request_invalid", { problem: "the body is not UTF-8" }));
+    else if (request.routeOptions.config.rawBody === true) done(null, text);
+    else void parseJson(request, text, done);
   });
-  const raw = (request: FastifyRequest, body: string | Buffer, done: (error: Error | null, body?: unknown) => void) => {
-    if (request.routeOptions.config.rawBody === true) done(null, body);
+  type Done = (error: Error | null, body?: unknown) => void;
+  const raw = (request: FastifyRequest, body: string | Buffer | undefined, done: Done): void => {
+    if (body === undefined) done(fail("request_invalid", { problem: "the body is not UTF-8" }));
+    else if (request.routeOptions.config.rawBody === true) done(null, body);
     else done(fail("media_type_unknown", { problem: "send JSON" }));
   };
-  app.addContentTypeParser("application/x-ndjson", { parseAs: "string" }, raw);
+  app.addContentTypeParser("application/x-ndjson", { parseAs: "buffer" }, (request, body, done) =>
+    raw(request, textOf(body as Buffer), done),
+  );
   app.addContentTypeParser(COLUMNS, { parseAs: "buffer" }, raw);
+}
+
+function textOf(body: Buffer): string | undefined {
+  try {
+    return fromUtf8(body);
+  } catch {
+    return undefined;
+  }
 }
 
 function addHooks(app: FastifyInstance, context: RouteContext, doorway: Doorway, count: RequestCounter): void {
@@ -117,21 +137,31 @@ function admit(request: FastifyRequest, scope: RouteScope, access: Access, loopb
 }
 
 function addErrors(app: FastifyInstance, { environment }: RouteContext, limitBytes: number): void {
-  app.setErrorHandler((thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    const error = translated(thrown, limitBytes);
-    const { spec } = error;
-    if (spec.family === "bug") {
-      const { cause } = error;
-      const stack = cause instanceof Error ? cause.stack : error.stack;
-      environment.logger.log("error", "request failed", { requestId: request.id, code: error.code, stack });
-    }
-    if (spec.status === 401) reply.header("www-authenticate", "Bearer");
-    if (spec.status === 429) reply.header("retry-after", String(error.details.seconds ?? 1));
-    return sendJsonText(reply.code(spec.status), JSON.stringify({ error: error.toJSON(), requestId: request.id }));
-  });
+  app.setErrorHandler((thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+    sendError(thrown, request, reply, environment, limitBytes),
+  );
   app.setNotFoundHandler(() => {
     throw fail("route_unknown");
   });
+}
+
+function sendError(
+  thrown: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  environment: Environment,
+  limitBytes: number,
+): FastifyReply {
+  const error = translated(thrown, limitBytes);
+  const { spec } = error;
+  if (spec.family === "bug") {
+    const { cause } = error;
+    const stack = cause instanceof Error ? cause.stack : error.stack;
+    environment.logger.log("error", "request failed", { requestId: request.id, code: error.code, stack });
+  }
+  if (spec.status === 401) reply.header("www-authenticate", "Bearer");
+  if (spec.status === 429) reply.header("retry-after", String(error.details.seconds ?? 1));
+  return sendJsonText(reply.code(spec.status), JSON.stringify({ error: error.toJSON(), requestId: request.id }));
 }
 
 /** Errors of the HTTP library in the words of our table. */

@@ -26,8 +26,16 @@ function keyOf(request: FastifyRequest, contract: Contract, more = 0): (string |
   if (segments.length < contract.key.length || segments.length > names.length) throw wrongKey(contract);
   return segments.map((segment, index) => {
     const type = contract.layout.find(({ name }) => name === names[index])?.type;
-    return keyValue(decodeURIComponent(segment), type);
+    return keyValue(decoded(segment), type);
   });
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw fail("request_invalid", { problem: "the address is not well encoded" });
+  }
 }
 
 function keyValue(text: string, type: ValueType | undefined): string | number | boolean {
@@ -99,13 +107,18 @@ export function addDatasetRoutes(app: FastifyInstance, { door }: RouteContext): 
     url: "/v1/datasets/:dataset/explain/*",
     scope: "dataset",
     tag: "data",
-    summary: "Where a row comes from",
+    summary: "Where a row comes from: the newest of a key, or that of an event time",
+    description: "The event time stands behind the key as one more segment, or in `at` as integer microseconds.",
     parameters: keyParameters,
     query: Type.Object({ at: Type.Optional(Type.Integer({ minimum: 1 })) }, { additionalProperties: false }),
     handler: (request) => {
       const { dataset } = request.params as { dataset: string };
       const { at } = request.query as { at?: number };
-      return door.explain(dataset, keyOf(request, contractOf(door.contracts, dataset).contract, 1), at);
+      const { contract } = contractOf(door.contracts, dataset);
+      const given = keyOf(request, contract, 1);
+      const key = given.slice(0, contract.key.length);
+      const time = given[contract.key.length];
+      return door.explain(dataset, key, time === undefined ? at : Number(time));
     },
   });
 }

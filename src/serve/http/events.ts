@@ -54,7 +54,8 @@ class EventSink implements Sink {
 }
 
 export function addEventRoutes(app: FastifyInstance, context: RouteContext, flusher: Flusher): void {
-  const { door, hub, environment, heartbeatMs } = context;
+  const { door, hub, environment, heartbeatMs, mostEventStreams, closing } = context;
+  let open = 0;
   addRoute(app, {
     method: "GET",
     url: "/v1/datasets/:dataset/stream",
@@ -68,10 +69,12 @@ export function addEventRoutes(app: FastifyInstance, context: RouteContext, flus
     produces: ["text/event-stream"],
     ticket: true,
     handler: (request, reply) => {
+      if (open >= mostEventStreams) throw fail("rate_limited", { seconds: 60 });
       const wanted = subscriptionOf(request, context);
       const response = reply.raw;
       const outlet = new Outlet(response, flusher, environment.timers);
       const subscription = hub.subscribe(wanted, new EventSink(response, outlet));
+      open += 1;
       reply.hijack();
       response.writeHead(200, {
         "content-type": "text/event-stream; charset=utf-8",
@@ -91,7 +94,18 @@ export function addEventRoutes(app: FastifyInstance, context: RouteContext, flus
         });
       };
       beat();
+      const onClosing = (): void => {
+        const { cursor } = subscription;
+        subscription.close();
+        const cut = JSON.stringify({ type: "cut", cursor, cause: "shutdown" });
+        outlet.write(Buffer.from(`event: cut\nid: ${cursor}\ndata: ${cut}\n\n`));
+        outlet.flush();
+        response.end();
+      };
+      closing.addEventListener("abort", onClosing, { once: true });
       response.on("close", () => {
+        closing.removeEventListener("abort", onClosing);
+        open -= 1;
         stopBeat();
         subscription.close();
       });

@@ -43,7 +43,7 @@ type ImportQuery = Omit<ImportRequest, "layout" | "actor" | "signal"> & {
 export function addImportRoutes(app: FastifyInstance, context: RouteContext): void {
   const running = new Map<string, { readonly stop: AbortController; readonly actor: string }>();
   // The stream as it comes: only inside of this scope, so that no other route takes a body of this kind.
-  void app.register(async (scope) => {
+  void app.register((scope, _options, done) => {
     scope.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
     addRoute(scope, {
       method: "POST",
@@ -58,9 +58,9 @@ export function addImportRoutes(app: FastifyInstance, context: RouteContext): vo
       body: Type.Unknown(),
       consumes: ["application/octet-stream"],
       produces: ["application/x-ndjson"],
-      rawBody: true,
       handler: (request, reply) => receive(request, reply, context, running),
     });
+    done();
   });
   addRoute(app, {
     method: "POST",
@@ -112,9 +112,9 @@ async function receive(
         (report) => say({ report }),
         (error: unknown) => say({ error: asMillpondError(error).toJSON() }),
       )
-      .finally(async () => {
+      .then(remove)
+      .finally(() => {
         running.delete(id);
-        await remove();
         lines.end();
       });
     return reply.type("application/x-ndjson").send(lines);

@@ -32,6 +32,10 @@ export interface RouteContext {
   /** Largest file of an import. */
   readonly importBytes: number;
   readonly heartbeatMs: number;
+  /** Open at once, of all clients. */
+  readonly mostEventStreams: number;
+  /** Aborts when the server takes nothing new: answers without an end are ended. */
+  readonly closing: AbortSignal;
   readonly catchUpGraceMs?: number;
 }
 

@@ -25,7 +25,8 @@ export class Appends {
   /** Appends that are not answered yet. */
   waiting = 0;
   readonly #context: AppendContext;
-  #paused = false;
+  /** Not read on until some are answered. */
+  paused = false;
   #idle: (() => void)[] = [];
 
   constructor(context: AppendContext) {
@@ -61,15 +62,15 @@ export class Appends {
 
   #begin(): void {
     this.waiting += 1;
-    if (!this.#paused && this.waiting >= this.#context.mostWaiting) this.#pause(true);
+    if (!this.paused && this.waiting >= this.#context.mostWaiting) this.#pause(true);
   }
   #end(): void {
     this.waiting -= 1;
-    if (this.#paused && this.waiting <= this.#context.mostWaiting / 2) this.#pause(false);
+    if (this.paused && this.waiting <= this.#context.mostWaiting / 2) this.#pause(false);
     if (this.waiting === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
   #pause(paused: boolean): void {
-    this.#paused = paused;
+    this.paused = paused;
     this.#context.pause(paused);
   }
 }
@@ -84,16 +85,17 @@ const notAccepted = ({ account, rejections }: Admission) => ({
   rejections: rejections.slice(0, MOST_REJECTIONS),
 });
 
-/** Of a batch that was accepted whole, the header says all. */
+/** Of a batch that was accepted whole, the header says all; of one whose account is forgotten, it would say too much. */
 export function receiptParts(id: number, admission: Admission): BinaryParts {
   const { account, receipt, repeated } = admission;
+  const isWhole = account.accepted === account.received && account.received > 0;
   return {
     kind: MessageKind.receipt,
     flags: repeated ? MessageFlag.repeated : 0,
     id,
     position: receipt.position,
     previous: account.accepted,
-    ...(account.accepted !== account.received && { meta: notAccepted(admission) }),
+    ...(!isWhole && { meta: notAccepted(admission) }),
   };
 }
 

@@ -26,6 +26,7 @@ import { binaryMessages, textMessages } from "./framing.ts";
 import { latestText } from "./latest.ts";
 import { type Append, type ClientMessage, type Hello, idOf, readMessage, type Subscribe } from "./messages.ts";
 import type { Outlet } from "./outlet.ts";
+import { Reading } from "./reading.ts";
 
 export interface StreamLimits {
   /** Largest message of a signed-in connection; default 4 MiB. */
@@ -67,11 +68,10 @@ interface Held {
 }
 
 export class Connection implements Sink {
-  /** Heard of since the last heartbeat. */
-  alive = true;
   readonly #context: ConnectionContext;
   readonly #socket: WebSocket;
   readonly #outlet: Outlet;
+  readonly #reading: Reading;
   readonly #appends: Appends;
   readonly #subscriptions = new Map<number, Held>();
   /** Datasets opened for binary appends; the handle is the place. */
@@ -80,6 +80,8 @@ export class Connection implements Sink {
   #encoding: Encoding<Buffer> | undefined;
   #session = "";
   #draining = false;
+  /** Heard of since the last heartbeat. */
+  #alive = true;
   #stopHello: (() => void) | undefined;
 
   constructor(context: ConnectionContext, socket: WebSocket, outlet: Outlet, principal: Principal | undefined) {
@@ -87,11 +89,12 @@ export class Connection implements Sink {
     this.#socket = socket;
     this.#outlet = outlet;
     this.#principal = principal;
+    this.#reading = new Reading(socket, outlet);
     this.#appends = new Appends({
       door: context.door,
       feed: context.feed,
       mostWaiting: context.limits.appends,
-      pause: (paused) => (paused ? socket.pause() : socket.resume()),
+      pause: (paused) => this.#reading.hold(paused),
       answer: (id, admission) => this.#receipt(id, admission),
       refuse: (id, error) => this.#refuse(id, error),
     });
@@ -99,8 +102,10 @@ export class Connection implements Sink {
     this.#stopHello = context.environment.timers.after(helloMs, () => this.#end(4408, "hello_late"));
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#message(data, isBinary));
     socket.on("pong", () => {
-      this.alive = true;
+      this.#alive = true;
     });
+    // The library has put the answer on the socket already.
+    socket.on("ping", () => this.#reading.answered());
     socket.on("error", (error: Error & { code?: string }) => {
       context.environment.logger.log("info", "stream connection failed", { code: error.code ?? "unknown" });
     });
@@ -131,9 +136,14 @@ export class Connection implements Sink {
   terminate(): void {
     this.#socket.terminate();
   }
+  /** Ends what was silent since the last beat; whom we do not read because of the log cannot be blamed for silence. */
+  beat(): void {
+    if (!this.#alive && !this.#appends.paused) this.terminate();
+    this.#alive = false;
+  }
 
   #message(data: Buffer, isBinary: boolean): void {
-    this.alive = true;
+    this.#alive = true;
     // What comes now has no answer; a client sends it again on its next connection.
     if (this.#draining) return;
     let id = 0;
@@ -291,7 +301,7 @@ export class Connection implements Sink {
   }
 
   #receipt(id: number, admission: Admission): void {
-    if (this.#encoding === columnsEncoding) this.#outlet.write(binaryMessages([receiptParts(id, admission)]));
+    if (this.#encoding === columnsEncoding) this.#write(binaryMessages([receiptParts(id, admission)]));
     else this.#say(receiptText(id, admission));
   }
   #refuse(id: number, error: MillpondError): void {
@@ -302,7 +312,11 @@ export class Connection implements Sink {
     this.#sayJson({ type: "error", id, ...error.toJSON() });
   }
   #say(text: string): void {
-    this.#outlet.write(textMessages([text]));
+    this.#write(textMessages([text]));
+  }
+  #write(bytes: Buffer): void {
+    this.#outlet.write(bytes);
+    this.#reading.answered();
   }
   #sayJson(message: object): void {
     this.#say(JSON.stringify(message));

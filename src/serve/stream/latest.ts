@@ -37,6 +37,9 @@ export function latestRowText(contract: Contract, found: LatestRow): string {
   return `{"row":${row},"position":${found.position},"place":${found.place}}`;
 }
 
+/** Of one answer. A key may be asked for many times over, and a row may be long. */
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+
 /** @throws `dataset_unknown`, `request_invalid` */
 export function latestText(door: PoolDoor, { id, dataset, keys }: Latest): string {
   const { contract } = contractOf(door.contracts, dataset);
@@ -47,6 +50,7 @@ export function latestText(door: PoolDoor, { id, dataset, keys }: Latest): strin
     if (key.length !== contract.key.length) throw wrongKey(contract);
     const found = door.latest.get(dataset, key);
     text += (place === 0 ? "" : ",") + (found === undefined ? "null" : latestRowText(contract, found));
+    if (text.length > MOST_CHARACTERS) throw fail("request_invalid", { problem: "ask for fewer keys at once" });
   }
   return `${text}]}`;
 }

@@ -56,10 +56,7 @@ export function createStreamDoor(server: HttpServer, context: ConnectionContext,
   const beat = (): void => {
     stopBeat = environment.timers.after(limits.heartbeatMs, () => {
       for (const socket of sockets.clients) if (socket.readyState === socket.OPEN) socket.ping();
-      for (const connection of connections) {
-        if (!connection.alive) connection.terminate();
-        connection.alive = false;
-      }
+      for (const connection of connections) connection.beat();
       beat();
     });
   };
@@ -113,5 +110,7 @@ function refuseUpgrade(socket: Duplex, status: number): void {
   const names: Record<number, string> = { 401: "Unauthorized", 403: "Forbidden", 404: "Not Found" };
   socket.on("error", () => {});
   const line = `HTTP/1.1 ${status} ${names[status] ?? "Refused"}`;
+  // The server has given the socket up with its time-outs: nobody else would ever end a peer that keeps its half open.
+  socket.once("finish", () => socket.destroy());
   socket.end(`${line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

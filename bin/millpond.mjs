@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// Starts the command line on a Node that runs TypeScript sources: this one if it is new enough, otherwise the Node that
+// `npm ci` installed beside the package.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const here = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const built = here("../dist/src/cli/main.js");
+const entry = existsSync(here("../src/cli/main.ts")) ? here("../src/cli/main.ts") : built;
+const NEEDED_MAJOR = 26;
+
+if (Number(process.versions.node.split(".")[0]) >= NEEDED_MAJOR) {
+  await import(entry);
+} else {
+  const own = here("../node_modules/node/bin/node");
+  if (!existsSync(own)) {
+    console.error(`Millpond needs Node ${NEEDED_MAJOR} or newer; run 'npm ci' in its folder to install one beside it.`);
+    process.exit(1);
+  }
+  const child = spawn(own, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
+  // The terminal sends Ctrl-C to both; the child decides when all is drained, this process only passes on the rest.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+  child.on("exit", (code, signal) => {
+    process.exitCode = code ?? (signal ? 1 : 0);
+  });
+}
