@@ -18,9 +18,11 @@ if (Number(process.versions.node.split(".")[0]) >= NEEDED_MAJOR) {
     console.error(`Millpond needs Node ${NEEDED_MAJOR} or newer; run 'npm ci' in its folder to install one beside it.`);
     process.exit(1);
   }
-  const child = spawn(own, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
-  // The terminal sends Ctrl-C to both; the child decides when all is drained, this process only passes on the rest.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
+  // The channel tells the child when this process is gone, however it went.
+  const child = spawn(own, [entry, ...process.argv.slice(2)], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  child.channel?.unref();
+  // A terminal sends Ctrl-C to both; the child takes what comes twice at once for one, and decides when all is drained.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     process.exitCode = code ?? (signal ? 1 : 0);
   });

@@ -29,8 +29,12 @@ export function reportProblem(thrown: unknown, json: boolean): number {
     if (typeof excerpt === "string") process.stderr.write(`${excerpt.split("\n").map(printable).join("\n")}\n`);
   }
   if (process.env.MILLPOND_DEBUG) process.stderr.write(`${stackOf(thrown)}\n`);
-  return error.code === "usage_invalid" ? exitCodes.usage : exitCodes.failed;
+  if (error.code === "usage_invalid") return exitCodes.usage;
+  return FAULTS.has(error.code) ? exitCodes.fault : exitCodes.failed;
 }
+
+/** A folder that does not open because its log is not what was acknowledged: what verify would have found. */
+const FAULTS: ReadonlySet<string> = new Set(["log_corrupt", "log_tail_lost", "log_mark_missing"]);
 
 function asKnown(thrown: unknown): MillpondError {
   if (thrown instanceof CommanderError) {

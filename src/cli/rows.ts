@@ -2,7 +2,7 @@
 import { formatInstant } from "../base/index.ts";
 import type { Batch, Layout } from "../batch/index.ts";
 import { rowsToJson } from "../subscribe/index.ts";
-import type { Column } from "./output.ts";
+import { type Column, printable } from "./output.ts";
 
 export type PlainRow = Readonly<Record<string, unknown>>;
 
@@ -34,5 +34,5 @@ export function cellText(value: unknown): string | null {
 export const rowText = (row: PlainRow): string =>
   Object.entries(row)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name}=${cellText(value)}`)
+    .map(([name, value]) => `${name}=${printable(cellText(value) ?? "")}`)
     .join(" ");

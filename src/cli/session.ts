@@ -3,15 +3,14 @@
  * command alone, on a free loopback port, which closes when the command ends. So there is one way for every command,
  * and the same answers beside a running server as without.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { type Client, connect } from "../../client/node.ts";
-import { createEnvironment, fail, type MillpondError } from "../base/index.ts";
-import { createTokenAuthenticator, openPool, openTokens, readTokens, tokensFile } from "../pool/index.ts";
+import { fail, type MillpondError } from "../base/index.ts";
 import { type Api, createApi } from "./api.ts";
 import type { GlobalOptions } from "./options.ts";
-import { loadPool } from "./pool-module.ts";
 import { findServer } from "./server-file.ts";
+import { tokenOf } from "./token.ts";
 
 export interface Session {
   readonly api: Api;
@@ -56,14 +55,13 @@ export async function withSession<Result>(
 async function openOwn(options: SessionOptions): Promise<Session> {
   const { folder, create = false } = options;
   if (!create && !existsSync(path.join(folder, "log.db"))) throw fail("folder_unknown", { folder });
-  const environment = createEnvironment();
-  const pool = await openPool(await loadPool(options.pool), { folder, environment });
+  // Only here are the engines needed: a command that asks a running server starts without them.
+  const { openOwnServer } = await import("./own-server.ts");
+  const { url, close } = await openOwnServer(folder, options.pool);
   try {
-    const entries = openTokens(folder, environment);
-    const { url } = await pool.listen({ authenticator: createTokenAuthenticator(entries), port: 0 });
-    return sessionWith(createApi(url, tokenOf(options)), "own", () => pool.close());
+    return sessionWith(createApi(url, tokenOf(options)), "own", close);
   } catch (error) {
-    await pool.close();
+    await close();
     throw error;
   }
 }
@@ -83,30 +81,6 @@ function sessionWith(api: Api, server: Session["server"], closeServer: () => Pro
       await closeServer();
     },
   };
-}
-
-/** The administrator's token: of the file that was named (tokens.json, or the token alone), or of the folder. */
-export function tokenOf({ folder, tokenFile }: GlobalOptions): string {
-  if (tokenFile !== undefined) {
-    const text = readText(tokenFile).trim();
-    return text.startsWith("{") ? adminToken(tokenFile) : text;
-  }
-  const file = tokensFile(folder);
-  if (!existsSync(file)) throw fail("sign_in_required");
-  return adminToken(file);
-}
-
-function adminToken(file: string): string {
-  const entries = readTokens(file);
-  return (entries.find(({ scopes }) => scopes.includes("admin")) ?? entries[0]!).token;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw fail("tokens_unreadable", { file: path.basename(file) }, error);
-  }
 }
 
 async function answers(url: string): Promise<boolean> {

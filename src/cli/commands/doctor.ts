@@ -1,21 +1,13 @@
 /** `doctor`: what is wrong here and what to do, with or without a running server. */
 import type { Command } from "commander";
 import { act, example } from "../command.ts";
-import {
-  type Check,
-  checkClock,
-  checkFolder,
-  checkNode,
-  checkPort,
-  checkServer,
-  checkStore,
-} from "../doctor-checks.ts";
+import type { Check } from "../doctor-checks.ts";
 import { port } from "../options.ts";
 import { table } from "../output.ts";
 import { loadPool } from "../pool-module.ts";
 import { Ended, exitCodes } from "../problem.ts";
 import { findServer } from "../server-file.ts";
-import { tokenOf } from "../session.ts";
+import { tokenOf } from "../token.ts";
 
 interface DoctorOptions {
   readonly port: number;
@@ -32,6 +24,9 @@ export function addDoctor(program: Command): void {
   example(command, "doctor");
   act<DoctorOptions>(command, async ({ options, output }, given) => {
     const { folder } = options;
+    const { checkClock, checkFolder, checkNode, checkPort, checkServer, checkStore } = await import(
+      "../doctor-checks.ts"
+    );
     const definition = await loadPool(options.pool);
     const checks: Check[] = [checkNode(), checkClock(), ...checkFolder(folder)];
     const server = findServer(folder);
@@ -41,6 +36,7 @@ export function addDoctor(program: Command): void {
       checks.push(await checkPort(given.bridgePort, "bridge", "--bridge-port"));
     } else checks.push(...(await checkServer(definition, server, () => tokenOf(options))));
     const problems = checks.filter(({ state }) => state === "fail").length;
+    const warned = checks.some(({ state }) => state === "warn");
     output.result({ ok: problems === 0, checks }, () =>
       [
         table(checks, [
@@ -50,7 +46,7 @@ export function addDoctor(program: Command): void {
           { title: "what to do", value: ({ advice }) => advice ?? "" },
         ]),
         "",
-        problems === 0 ? "all is well" : `${problems} to mend`,
+        problems > 0 ? `${problems} to mend` : warned ? "nothing has failed" : "all is well",
       ].join("\n"),
     );
     if (problems > 0) throw new Ended(exitCodes.fault);

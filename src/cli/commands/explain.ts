@@ -76,7 +76,7 @@ const indented = (text: string): string => text.replace(/^/gm, "  ");
 
 type Facts = (readonly [string, string | number | undefined | null])[];
 
-function originOf({ cause, commit, placeInBatch }: Explanation): Facts {
+function originOf({ cause, commit, placeInBatch, raw }: Explanation): Facts {
   switch (cause.kind) {
     case "feed":
       return [
@@ -85,6 +85,7 @@ function originOf({ cause, commit, placeInBatch }: Explanation): Facts {
         ["batch", `${cause.batch}${placeInBatch === undefined ? "" : `, row ${placeInBatch + 1} as received`}`],
         ["with", accountLine(cause.account)],
         ["sent by", commit.actor],
+        ...(raw === undefined ? [] : ([["as received", raw]] as const)),
       ];
     case "flow":
       return [

@@ -49,7 +49,7 @@ export function addQuery(program: Command): void {
         [
           table(rows, columnsOf(layout), "no rows"),
           "",
-          `${rows.length.toLocaleString("en")} rows from view ${view} at position ${position.toLocaleString("en")}`,
+          `${rows.length.toLocaleString("en")} ${rows.length === 1 ? "row" : "rows"} from view ${view} at position ${position.toLocaleString("en")}`,
           ...(next === undefined ? [] : [`more: --after ${next}`]),
         ].join("\n"),
       );

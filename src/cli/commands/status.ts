@@ -34,7 +34,7 @@ function addChains(program: Command): void {
   );
 }
 
-export const isActive = ({ hops }: Chain): boolean =>
+const isActive = ({ hops }: Chain): boolean =>
   hops.some(({ kind, rows, state }) => (kind === "gate" && (rows?.received ?? 0) > 0) || state === "live");
 
 function chainText({ name, hops }: Chain): string {

@@ -115,7 +115,7 @@ function hopText({ kind, name, state, rowsPerSecond, lag }: Hop): string {
 
 export function compactLine({ position, ready, feeds, views }: Figures): string {
   const told = feeds
-    .filter(({ account, state }) => account.received > 0 || state === "live")
+    .filter(({ rowsPerSecond, state }) => state === "live" || state === "stale" || rowsPerSecond > 0)
     .map(
       (figures) =>
         `${feedName(figures)} ${figures.rowsPerSecond.toFixed(1)}/s, ${accountLine(figures.account)}, ms to durable ` +

@@ -4,7 +4,6 @@ import type { Account } from "../../log/index.ts";
 import type { Chain } from "../../operate/index.ts";
 import type { Pool } from "../../pool/index.ts";
 import { noAccount } from "../account.ts";
-import { isActive } from "../commands/status.ts";
 import type { PushLatency } from "./push-latency.ts";
 
 export interface Percentiles {
@@ -39,7 +38,9 @@ export interface Figures {
 export function readFigures({ door, definition }: Pool, latency: PushLatency | undefined): Figures {
   const chains = door.chains() as readonly Chain[];
   const statuses = door.feeds() as readonly FeedStatus[];
-  const active = chains.filter(isActive);
+  const active = chains.filter(({ hops }) =>
+    hops.some(({ state, rowsPerSecond = 0 }) => state === "live" || state === "stale" || rowsPerSecond > 0),
+  );
   const feeds = definition.feeds.map(({ name, dataset, kind, simulated = false }): FeedFigures & { kind: string } => {
     const gate = chains.find(({ source }) => source === name)?.hops.find((hop) => hop.kind === "gate");
     const totals = door.accounts().find((each) => each.feed === name && each.dataset === dataset);
