@@ -214,7 +214,13 @@ class WorkerSeries implements DuckdbSeries {
     const asked = this.#ask({ kind: "select", statement, layout, maxRows }, signal);
     return this.#unlessRaised(() => this.#drops, asked);
   }
-  async storedRows(dataset: string, keysOf: Batch, from: number, through: number, atTheirTimes = false): Promise<Batch> {
+  async storedRows(
+    dataset: string,
+    keysOf: Batch,
+    from: number,
+    through: number,
+    atTheirTimes = false,
+  ): Promise<Batch> {
     const request = { dataset, keysOf: encodeBatch(keysOf), from, through, atTheirTimes };
     return this.#unlessRaised(() => this.#losses, this.#ask({ kind: "storedRows", request }));
   }
