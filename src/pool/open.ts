@@ -119,7 +119,10 @@ async function assemble(
   await Promise.all([folds.start(), flowFolds.start()]);
 
   const supervisor = createSupervisor(environment);
-  const seriesRunner = createViewRunner(series, log, environment, { contracts: () => contracts.all() });
+  const seriesRunner = createViewRunner(series, log, environment, {
+    contracts: () => contracts.all(),
+    gatherMs: SERIES_GATHER_MS,
+  });
   const query = createQuery({ engine: series, runner: seriesRunner, contracts: contracts.current, log, environment });
   const gate = createGate(
     gateSources({ definition, contracts, log, latest, sessions, folds, series, seriesRunner, query }),
@@ -186,6 +189,7 @@ const LOG_LIMITS = { maxWaitingDrafts: 1_000_000, maxWaitingBytes: 1024 * 1024 *
 const SAVES = { saveRows: 3_000_000, saveCommits: 50_000, saveMs: 60_000 };
 /** A commit of the series stops the disk for the log as well; a question that must be fresh makes its own. */
 const SERIES_COMMIT_MS = 5_000;
+const SERIES_GATHER_MS = 20;
 
 /** A series file that cannot be read is only a view: it is dropped and filled again from the log. */
 async function openSeries(file: string, environment: Environment): Promise<DuckdbSeries> {

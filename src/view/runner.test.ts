@@ -80,10 +80,12 @@ describe("view runner", () => {
     const cause = { kind: "contract", dataset: "trades", version } as const;
     return log.append({ actor: "system", cause, changes: [change] });
   };
-  const start = () => {
+  const start = (gatherMs = 0) => {
     controller = new AbortController();
-    const timers = { ...environment.timers, delay: () => new Promise<void>((resolve) => setImmediate(resolve)) };
-    const runner = createViewRunner(view, log, { ...environment, timers }, { contracts: () => known });
+    const delay = () => new Promise<void>((resolve) => setImmediate(resolve));
+    // A pause to gather lasts until someone ends it.
+    const timers = { delay, after: () => () => {} };
+    const runner = createViewRunner(view, log, { ...environment, timers }, { contracts: () => known, gatherMs });
     running = runner.run(controller.signal);
     return runner;
   };
@@ -111,6 +113,23 @@ describe("view runner", () => {
     assert.deepEqual(
       view.applied.map(({ position }) => position),
       [1, 2, 3, 4, 5],
+    );
+  });
+
+  it("takes commits in gulps while nobody waits, and at once for whoever waits", async () => {
+    const runner = start(20);
+    await append(0);
+    await runner.waitFor(1);
+    await append(1);
+    // The pause began while nobody waited: what comes now is gathered.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let seed = 2; seed < 6; seed++) await append(seed);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(view.position < 6);
+    await runner.waitFor(6);
+    assert.deepEqual(
+      view.applied.map(({ position }) => position),
+      [1, 2, 3, 4, 5, 6],
     );
   });
 

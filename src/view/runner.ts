@@ -15,6 +15,11 @@ export interface ViewRunnerOptions {
   readonly accepts?: (dataset: string) => boolean;
   /** Most payload bytes per step. Default 4 MiB. */
   readonly stepBytes?: number;
+  /**
+   * Pause after each step while nobody waits for the view, so that a busy log is taken in gulps and not commit by
+   * commit: each step wakes another thread. Default 0.
+   */
+  readonly gatherMs?: number;
 }
 
 export interface ViewLag {
@@ -65,6 +70,7 @@ class Runner implements ViewRunner {
   readonly #declared = new Set<string>();
   readonly #waiters = new Set<() => void>();
   #flushing: Promise<void> | undefined;
+  #endGather: (() => void) | undefined;
   /** Ends the present following, so that the next one begins with an empty view. */
   #restart: AbortController | undefined;
   readonly #emptied = new Set<() => void>();
@@ -144,6 +150,7 @@ class Runner implements ViewRunner {
         await this.view.apply(accepted);
         this.lastError = undefined;
         this.#wake();
+        await this.#gather(either);
       }
       lost.signal.throwIfAborted();
       if (!signal.aborted && !restart.signal.aborted) throw fail("log_closed");
@@ -206,6 +213,22 @@ class Runner implements ViewRunner {
     return run.map((commit) => ({ ...commit, changes: commit.changes.filter(({ dataset }) => accepts(dataset)) }));
   }
 
+  /** Ends early as soon as someone waits, or the signal aborts. */
+  async #gather(signal: AbortSignal): Promise<void> {
+    const { gatherMs = 0 } = this.#options;
+    if (gatherMs === 0 || this.#waiters.size > 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener("abort", end);
+        this.#endGather = undefined;
+        resolve();
+      };
+      const cancel = this.#environment.timers.after(gatherMs, end);
+      signal.addEventListener("abort", end, { once: true });
+      this.#endGather = end;
+    });
+  }
   async waitFor(
     position: Position,
     { signal, visible = true }: { readonly signal?: AbortSignal; readonly visible?: boolean } = {},
@@ -240,6 +263,7 @@ class Runner implements ViewRunner {
       const onWake = finish(resolve);
       const onAbort = finish(() => reject(signal?.reason ?? fail("view_closed", { view: this.view.name })));
       this.#waiters.add(onWake);
+      this.#endGather?.();
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
