@@ -182,7 +182,7 @@ async function open(peer: Peer, play: Play, workload: "W2" | "W3", sizes: Sizes)
 }
 
 async function reads(peer: Peer, play: Play, inFlight: number): Promise<Measurement> {
-  const reader = play("reader", { batch: 50_000, window: inFlight, maxSeconds: 8 });
+  const reader = play("reader", { batch: 50_000, window: inFlight, maxSeconds: 5 });
   await reader.hear("ready");
   reader.say("go");
   const done = await reader.hear("done");
@@ -201,7 +201,7 @@ async function bars(peer: Peer, play: Play, sizes: Sizes): Promise<Measurement> 
 
 async function commits(peer: Peer, play: Play, clients: number, reset: () => Promise<void>): Promise<Measurement> {
   await reset();
-  const producer = play("producer", { rows: 20_000 * Math.min(clients, 8), batch: 1, window: clients, maxSeconds: 8 });
+  const producer = play("producer", { rows: 20_000 * Math.min(clients, 8), batch: 1, window: clients, maxSeconds: 5 });
   await producer.hear("ready");
   producer.say("go");
   const done = await producer.hear("done");

@@ -5,45 +5,18 @@
  * Null inputs are skipped. No result depends on how rows were grouped into batches; none but first and last over
  * equal event times depends on their order (sums are exact, see `exact-sum.ts`).
  */
-import {
-  type Column,
-  type NumberColumn,
-  type TextColumn,
-  type Value,
-  type ValueType,
-  valueAt,
-} from "../batch/index.ts";
+import { type Column, type TextColumn, type Value, type ValueType, valueAt } from "../batch/index.ts";
 import type { AggregateFunction } from "../expression/index.ts";
-import { addExact, addProduct, deviation, type Expansion, roundedSum } from "./exact-sum.ts";
-
-/** Which row goes to which slot: parallel arrays, of which the places from … to-1 are meant. */
-export interface Pairs {
-  readonly slots: Int32Array;
-  readonly rows: Int32Array;
-}
-
-export interface AccumulatorInput {
-  /** Absent for a count of all rows. */
-  readonly input?: Column;
-  readonly weight?: Column;
-  readonly times: Float64Array;
-}
-
-export interface Accumulator {
-  grow(capacity: number): void;
-  clear(slot: number): void;
-  add(input: AccumulatorInput, pairs: Pairs, from: number, to: number): void;
-  value(slot: number): Value;
-  /** The state of a slot as plain data. */
-  save(slot: number): unknown;
-  load(slot: number, saved: unknown): void;
-}
+import type { Accumulator, AccumulatorInput, Pairs } from "./accumulator.ts";
+import { grown, numbers, picked, put } from "./columns.ts";
+import { Moments } from "./moments.ts";
+import { type Packed, packed } from "./packed.ts";
 
 export function createAccumulator(name: AggregateFunction, type: ValueType): Accumulator {
   switch (name) {
     case "first":
     case "last":
-      return new Pick(name === "first");
+      return new Pick(name === "first", type !== "text" && type !== "boolean");
     case "min":
     case "max":
       return type === "text" ? new TextExtreme(name === "min") : new NumberExtreme(name === "min");
@@ -54,7 +27,10 @@ export function createAccumulator(name: AggregateFunction, type: ValueType): Acc
   }
 }
 
-const numbers = (column: Column | undefined): NumberColumn => column as NumberColumn;
+interface SavedPick {
+  readonly times: Float64Array;
+  readonly values: Float64Array | readonly Value[];
+}
 
 /** The value of the earliest or latest event time; of equal times the first or last in log order. */
 class Pick implements Accumulator {
@@ -64,10 +40,11 @@ class Pick implements Accumulator {
   #numbers = new Float64Array(0);
   /** What is not a number column: looked up once per changed slot, at the cost of a reference. */
   readonly #others: Value[] = [];
-  #numeric = true;
+  readonly #numeric: boolean;
 
-  constructor(first: boolean) {
+  constructor(first: boolean, numeric: boolean) {
     this.#first = first;
+    this.#numeric = numeric;
     this.#start = first ? Infinity : -Infinity;
   }
   grow(capacity: number): void {
@@ -82,7 +59,6 @@ class Pick implements Accumulator {
   }
   add({ input, times }: AccumulatorInput, pairs: Pairs, from: number, to: number): void {
     if (input!.kind !== "number") {
-      this.#numeric = false;
       this.#addOthers(input!, times, pairs, from, to);
       return;
     }
@@ -118,17 +94,21 @@ class Pick implements Accumulator {
     if (this.#times[slot] === this.#start) return null;
     return this.#numeric ? this.#numbers[slot]! : this.#others[slot]!;
   }
-  save(slot: number): unknown {
-    return [this.#times[slot], this.value(slot)];
+  save(slots: readonly number[]): SavedPick {
+    const times = picked(this.#times, slots);
+    if (!this.#numeric) return { times, values: slots.map((slot) => this.value(slot)) };
+    const values = picked(this.#numbers, slots);
+    for (let place = 0; place < times.length; place++) if (times[place] === this.#start) values[place] = 0;
+    return { times, values };
   }
-  load(slot: number, saved: unknown): void {
-    const [time, value] = saved as [number, Value];
-    this.#times[slot] = time;
-    if (typeof value === "number") this.#numbers[slot] = value;
-    else if (value !== null) {
-      this.#numeric = false;
-      this.#others[slot] = value;
-    }
+  load(slots: readonly number[], saved: unknown): void {
+    const { times, values } = saved as SavedPick;
+    slots.forEach((slot, place) => {
+      const value = values[place]!;
+      this.#times[slot] = times[place]!;
+      if (this.#numeric) this.#numbers[slot] = value as number;
+      else this.#others[slot] = value;
+    });
   }
 }
 
@@ -165,11 +145,11 @@ class NumberExtreme implements Accumulator {
     const best = this.#best[slot]!;
     return Number.isFinite(best) ? best + 0 : null;
   }
-  save(slot: number): unknown {
-    return this.#best[slot];
+  save(slots: readonly number[]): Float64Array {
+    return picked(this.#best, slots);
   }
-  load(slot: number, saved: unknown): void {
-    this.#best[slot] = saved as number;
+  load(slots: readonly number[], saved: unknown): void {
+    put(this.#best, slots, saved as Float64Array);
   }
 }
 
@@ -200,11 +180,14 @@ class TextExtreme implements Accumulator {
   value(slot: number): Value {
     return this.#best[slot] ?? null;
   }
-  save(slot: number): unknown {
-    return this.value(slot);
+  save(slots: readonly number[]): readonly Value[] {
+    return slots.map((slot) => this.value(slot));
   }
-  load(slot: number, saved: unknown): void {
-    this.#best[slot] = saved as string | null;
+  load(slots: readonly number[], saved: unknown): void {
+    const values = saved as readonly (string | null)[];
+    slots.forEach((slot, place) => {
+      this.#best[slot] = values[place]!;
+    });
   }
 }
 
@@ -228,89 +211,12 @@ class Count implements Accumulator {
   value(slot: number): Value {
     return this.#counts[slot]!;
   }
-  save(slot: number): unknown {
-    return this.#counts[slot];
+  save(slots: readonly number[]): Packed {
+    return packed(picked(this.#counts, slots));
   }
-  load(slot: number, saved: unknown): void {
-    this.#counts[slot] = saved as number;
+  load(slots: readonly number[], saved: unknown): void {
+    put(this.#counts, slots, saved as Packed);
   }
-}
-
-/** Everything that is made of sums: sum, mean, weightedMean, standardDeviation. */
-class Moments implements Accumulator {
-  readonly #name: AggregateFunction;
-  readonly #sums: Expansion[] = [];
-  /** Sums of squares, or of weights. */
-  readonly #seconds: Expansion[] = [];
-  #counts = new Float64Array(0);
-
-  constructor(name: AggregateFunction) {
-    this.#name = name;
-  }
-  grow(capacity: number): void {
-    this.#counts = grown(this.#counts, capacity);
-    while (this.#sums.length < capacity) {
-      this.#sums.push([]);
-      this.#seconds.push([]);
-    }
-  }
-  clear(slot: number): void {
-    this.#counts[slot] = 0;
-    this.#sums[slot] = [];
-    this.#seconds[slot] = [];
-  }
-  add({ input, weight }: AccumulatorInput, { slots, rows }: Pairs, from: number, to: number): void {
-    const { values, nulls } = numbers(input);
-    const weights = weight === undefined ? undefined : numbers(weight);
-    const squares = this.#name === "standardDeviation";
-    for (let place = from; place < to; place++) {
-      const row = rows[place]!;
-      if ((nulls !== null && nulls[row] === 1) || weights?.nulls?.[row] === 1) continue;
-      const slot = slots[place]!;
-      const value = values[row]!;
-      this.#counts[slot]! += 1;
-      if (weights === undefined) addExact(this.#sums[slot]!, value);
-      else {
-        addProduct(this.#sums[slot]!, value, weights.values[row]!);
-        addExact(this.#seconds[slot]!, weights.values[row]!);
-      }
-      if (squares) addProduct(this.#seconds[slot]!, value, value);
-    }
-  }
-  value(slot: number): Value {
-    const count = this.#counts[slot]!;
-    if (count === 0) return null;
-    const sum = this.#sums[slot]!;
-    const result = this.#result(count, sum, this.#seconds[slot]!);
-    return Number.isFinite(result) ? result + 0 : null;
-  }
-  #result(count: number, sum: Expansion, second: Expansion): number {
-    switch (this.#name) {
-      case "mean":
-        return roundedSum(sum) / count;
-      case "weightedMean":
-        return roundedSum(sum) / roundedSum(second);
-      case "standardDeviation":
-        return deviation(count, sum, second);
-      default:
-        return roundedSum(sum);
-    }
-  }
-  save(slot: number): unknown {
-    return [this.#counts[slot], [...this.#sums[slot]!], [...this.#seconds[slot]!]];
-  }
-  load(slot: number, saved: unknown): void {
-    const [count, sum, second] = saved as [number, Expansion, Expansion];
-    this.#counts[slot] = count;
-    this.#sums[slot] = [...sum];
-    this.#seconds[slot] = [...second];
-  }
-}
-
-function grown(from: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
-  const to = new Float64Array(capacity);
-  to.set(from);
-  return to;
 }
 
 /** Code point order differs from that of `<` only where a surrogate pair meets a character from U+E000 to U+FFFF. */

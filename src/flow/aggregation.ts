@@ -13,17 +13,34 @@ import {
   valueAt,
 } from "../batch/index.ts";
 import { type Aggregate, checkExpression, compileColumn, type Expression } from "../expression/index.ts";
-import { type Accumulator, type AccumulatorInput, createAccumulator, type Pairs } from "./accumulators.ts";
+import type { Accumulator, AccumulatorInput, Pairs } from "./accumulator.ts";
+import { createAccumulator } from "./accumulators.ts";
+import { type Packed, packed } from "./packed.ts";
 import type { SlotContent } from "./windows.ts";
 
 type Read = (batch: Batch) => Column;
+
+/** What tells the rows of a window apart: their time where that is enough. */
+export type RowIdentity = number | string;
+
+/** The kept rows of many windows, one window behind the other. */
+interface SavedKept {
+  readonly counts: Packed;
+  /** Null where they are the times, which are the first cells of the rows. */
+  readonly identities: readonly RowIdentity[] | null;
+  readonly rows: Batch;
+}
+interface SavedAggregation {
+  readonly columns: readonly unknown[];
+  readonly kept?: SavedKept;
+}
 
 export class Aggregation implements SlotContent {
   readonly #accumulators: readonly Accumulator[];
   readonly #reads: readonly { readonly input?: Read; readonly weight?: Read }[];
   readonly #inputLayout: Layout;
   readonly #keepsRows: boolean;
-  readonly #kept = new Map<number, Map<string, readonly Value[]>>();
+  readonly #kept = new Map<number, Map<RowIdentity, readonly Value[]>>();
   #inputs: AccumulatorInput[] = [];
 
   /** @param layout of the extended source */
@@ -61,11 +78,11 @@ export class Aggregation implements SlotContent {
     return this.#accumulators.map((accumulator) => accumulator.value(slot));
   }
 
-  holds(slot: number, identity: string): boolean {
+  holds(slot: number, identity: RowIdentity): boolean {
     return this.#kept.get(slot)?.has(identity) ?? false;
   }
   /** Adds a row to a slot, or replaces the one of the same identity. */
-  keep(slot: number, identity: string, time: number, row: number): void {
+  keep(slot: number, identity: RowIdentity, time: number, row: number): void {
     const cells: Value[] = [time];
     for (const { input, weight } of this.#inputs) {
       if (input !== undefined) cells.push(valueAt(input, row));
@@ -77,7 +94,7 @@ export class Aggregation implements SlotContent {
     if (replaces) this.#recompute(slot, [...rows.values()]);
     else this.#addCells(slot, [cells]);
   }
-  drop(slot: number, identity: string): void {
+  drop(slot: number, identity: RowIdentity): void {
     const rows = this.#keptOf(slot);
     rows.delete(identity);
     this.#recompute(slot, [...rows.values()]);
@@ -90,17 +107,37 @@ export class Aggregation implements SlotContent {
     for (const accumulator of this.#accumulators) accumulator.clear(slot);
     this.#kept.delete(slot);
   }
-  save(slot: number): unknown {
-    const states = this.#accumulators.map((accumulator) => accumulator.save(slot));
-    return this.#keepsRows ? { states, rows: [...this.#keptOf(slot)] } : { states };
+  save(slots: readonly number[]): SavedAggregation {
+    const columns = this.#accumulators.map((accumulator) => accumulator.save(slots));
+    return this.#keepsRows ? { columns, kept: this.#saveKept(slots) } : { columns };
   }
-  load(slot: number, saved: unknown): void {
-    const { states, rows } = saved as { states: readonly unknown[]; rows?: readonly [string, readonly Value[]][] };
-    for (const [index, accumulator] of this.#accumulators.entries()) accumulator.load(slot, states[index]);
-    if (rows !== undefined) this.#kept.set(slot, new Map(rows));
+  load(slots: readonly number[], saved: unknown): void {
+    const { columns, kept } = saved as SavedAggregation;
+    for (const [index, accumulator] of this.#accumulators.entries()) accumulator.load(slots, columns[index]);
+    if (kept === undefined) return;
+    let place = 0;
+    slots.forEach((slot, index) => {
+      const rows = this.#keptOf(slot);
+      for (const through = place + kept.counts[index]!; place < through; place++) {
+        const cells = kept.rows.columns.map((column) => valueAt(column, place));
+        rows.set(kept.identities === null ? (cells[0] as number) : kept.identities[place]!, cells);
+      }
+    });
+  }
+  #saveKept(slots: readonly number[]): SavedKept {
+    const kept = slots.map((slot) => this.#keptOf(slot));
+    const identities = kept.flatMap((rows) => [...rows.keys()]);
+    return {
+      counts: packed(kept.map(({ size }) => size)),
+      identities: identities.every((identity) => typeof identity === "number") ? null : identities,
+      rows: batchOfCells(
+        this.#inputLayout,
+        kept.flatMap((rows) => [...rows.values()]),
+      ),
+    };
   }
 
-  #keptOf(slot: number): Map<string, readonly Value[]> {
+  #keptOf(slot: number): Map<RowIdentity, readonly Value[]> {
     let rows = this.#kept.get(slot);
     if (rows === undefined) {
       rows = new Map();

@@ -28,6 +28,12 @@ const SPLITTER = 2 ** 27 + 1;
 export function addProduct(expansion: Expansion, left: number, right: number): void {
   const product = left * right;
   addExact(expansion, product);
+  const error = productError(product, left, right);
+  if (error !== 0) addExact(expansion, error);
+}
+
+/** What the rounded product of two doubles lacks; 0 where it is beyond the range of doubles. */
+export function productError(product: number, left: number, right: number): number {
   const leftBig = SPLITTER * left;
   const leftHigh = leftBig - (leftBig - left);
   const leftLow = left - leftHigh;
@@ -35,7 +41,7 @@ export function addProduct(expansion: Expansion, left: number, right: number): v
   const rightHigh = rightBig - (rightBig - right);
   const rightLow = right - rightHigh;
   const error = leftLow * rightLow - (product - leftHigh * rightHigh - leftLow * rightHigh - leftHigh * rightLow);
-  if (error !== 0) addExact(expansion, Number.isFinite(error) ? error : 0);
+  return Number.isFinite(error) ? error : 0;
 }
 
 /** The double nearest to the exact sum, ties to even; 0 for none. */

@@ -1,6 +1,7 @@
 /**
- * Technical indicators as steps that can be captured and restored exactly. The formulas are those of
- * `trading-signals`; what its objects keep inside is captured as the few numbers that decide how they go on.
+ * Technical indicators as steps over a state of a few numbers, which lies in an array of its owner: capturing and
+ * restoring a state is copying its numbers. The formulas are, to the last bit, those of `trading-signals`, which the
+ * tests hold them against.
  *
  * - sma: mean of the newest `period` values
  * - ema: weight 2 / (period + 1), begun with the first value; shown from the `period`-th value on
@@ -9,17 +10,16 @@
  * - bollinger: mean of the newest `period` values ± `deviations` population standard deviations
  * - atr: Wilder's smoothing of the true range over `period` rows
  */
-import { ATR, BollingerBands, EMA, MACD, RSI, SMA, WSMA } from "trading-signals";
 import type { IndicatorName, IndicatorSpec } from "./types.ts";
 
-export type StepResult = readonly (number | null)[];
-
 export interface IndicatorStep {
-  /** Takes the inputs of the next row, none of them null, and gives its outputs: null while warming up. */
-  next(inputs: readonly number[]): StepResult;
-  /** Plain data. */
-  capture(): unknown;
-  restore(captured: unknown): void;
+  /** How many numbers its state takes. All of them are zero before the first row. */
+  readonly width: number;
+  /**
+   * Takes the inputs of the next row, none of them null, and writes its outputs from `to` on: NaN while warming up.
+   * The state begins at `at`.
+   */
+  next(state: Float64Array, at: number, inputs: Float64Array, outputs: Float64Array, to: number): void;
 }
 
 /** What is added to the name of an indicator for each of its outputs. */
@@ -40,199 +40,155 @@ export function createStep({ indicator, parameters }: IndicatorSpec): IndicatorS
   const period = parameters.period!;
   switch (indicator) {
     case "sma":
-      return new RecentStep(period, () => {
-        const sma = new SMA(period);
-        return (value) => [sma.add(value)];
-      });
+      return simpleAverage(period);
     case "bollinger":
-      return new RecentStep(period, () => {
-        const bands = new BollingerBands(period, parameters.deviations!);
-        return (value) => {
-          const result = bands.add(value);
-          return result === null ? noBands : [result.lower, result.middle, result.upper];
-        };
-      });
+      return bollingerBands(period, parameters.deviations!);
     case "ema":
-      return new EmaStep(period);
+      return exponentialAverage(period);
     case "rsi":
-      return new WilderStep(period, rsiStepper);
+      return relativeStrength(period);
     case "atr":
-      return new WilderStep(period, atrStepper);
+      return averageTrueRange(period);
     case "macd":
-      return new MacdStep(parameters.short!, parameters.long!, parameters.signal!);
+      return convergence(parameters.short!, parameters.long!, parameters.signal!);
   }
 }
 
-const noBands: StepResult = [null, null, null];
+/** State: how many values are kept, the place of the oldest, and the values as a ring. */
+const ringWidth = (period: number): number => 2 + period;
 
-/** Indicators that depend on the newest `period` values alone: those are their state. */
-class RecentStep implements IndicatorStep {
-  readonly #period: number;
-  readonly #make: () => (value: number) => StepResult;
-  #step: (value: number) => StepResult;
-  #recent: number[] = [];
-
-  constructor(period: number, make: () => (value: number) => StepResult) {
-    this.#period = period;
-    this.#make = make;
-    this.#step = make();
-  }
-  next([value]: readonly number[]): StepResult {
-    this.#recent.push(value!);
-    if (this.#recent.length > this.#period) this.#recent.shift();
-    return this.#step(value!);
-  }
-  capture(): unknown {
-    return [...this.#recent];
-  }
-  restore(captured: unknown): void {
-    this.#step = this.#make();
-    this.#recent = [...(captured as readonly number[])];
-    for (const value of this.#recent) this.#step(value);
-  }
+/** Whether the ring is full now. */
+function pushRecent(state: Float64Array, at: number, period: number, value: number): boolean {
+  const place = state[at + 1]!;
+  state[at + 2 + place] = value;
+  state[at + 1] = place + 1 === period ? 0 : place + 1;
+  if (state[at]! < period) state[at]! += 1;
+  return state[at] === period;
+}
+/** Of a full ring, summed from the oldest value on. */
+function meanOfRecent(state: Float64Array, at: number, period: number): number {
+  const from = at + 2;
+  const oldest = from + state[at + 1]!;
+  let sum = 0;
+  for (let place = oldest; place < from + period; place++) sum += state[place]!;
+  for (let place = from; place < oldest; place++) sum += state[place]!;
+  return sum / period;
+}
+function deviationOfRecent(state: Float64Array, at: number, period: number, mean: number): number {
+  const from = at + 2;
+  const oldest = from + state[at + 1]!;
+  let sum = 0;
+  for (let place = oldest; place < from + period; place++) sum += (state[place]! - mean) * (state[place]! - mean);
+  for (let place = from; place < oldest; place++) sum += (state[place]! - mean) * (state[place]! - mean);
+  return Math.sqrt(sum / period);
 }
 
-/** An EMA that can be put to any state: what it has averaged, and whether it has seen enough to show it. */
-class RestorableEma extends EMA {
-  seen = 0;
-
-  override update(value: number, replace: boolean): number {
-    this.seen = Math.min(this.seen + 1, this.interval);
-    return super.update(value, replace);
-  }
-  capture(): readonly [number, number | undefined] {
-    return [this.seen, this.result];
-  }
-  static restored(interval: number, captured: unknown): RestorableEma {
-    const [seen, result] = captured as [number, number | undefined];
-    const ema = new RestorableEma(interval);
-    for (let count = 0; count < seen; count++) ema.update(0, false);
-    if (result !== undefined) ema.result = result;
-    return ema;
-  }
+function simpleAverage(period: number): IndicatorStep {
+  return {
+    width: ringWidth(period),
+    next(state, at, inputs, outputs, to) {
+      outputs[to] = pushRecent(state, at, period, inputs[0]!) ? meanOfRecent(state, at, period) : NaN;
+    },
+  };
 }
 
-class EmaStep implements IndicatorStep {
-  #ema: RestorableEma;
-
-  constructor(period: number) {
-    this.#ema = new RestorableEma(period);
-  }
-  next([value]: readonly number[]): StepResult {
-    const result = this.#ema.update(value!, false);
-    return [this.#ema.isStable ? result : null];
-  }
-  capture(): unknown {
-    return this.#ema.capture();
-  }
-  restore(captured: unknown): void {
-    this.#ema = RestorableEma.restored(this.#ema.interval, captured);
-  }
+function bollingerBands(period: number, deviations: number): IndicatorStep {
+  return {
+    width: ringWidth(period),
+    next(state, at, inputs, outputs, to) {
+      const full = pushRecent(state, at, period, inputs[0]!);
+      const middle = full ? meanOfRecent(state, at, period) : NaN;
+      const distance = full ? deviationOfRecent(state, at, period, middle) * deviations : NaN;
+      outputs[to] = middle - distance;
+      outputs[to + 1] = middle;
+      outputs[to + 2] = middle + distance;
+    },
+  };
 }
 
-class MacdStep implements IndicatorStep {
-  #averages: readonly [RestorableEma, RestorableEma, RestorableEma];
-  #macd: MACD;
+/** State: how many values have been seen, as far as that matters, and the average. */
+const AVERAGE_WIDTH = 2;
 
-  constructor(short: number, long: number, signal: number) {
-    this.#averages = [new RestorableEma(short), new RestorableEma(long), new RestorableEma(signal)];
-    this.#macd = new MACD(...this.#averages);
+function averageExponentially(state: Float64Array, at: number, period: number, value: number): number {
+  const weight = 2 / (period + 1);
+  const former = state[at] === 0 ? value : state[at + 1]!;
+  if (state[at]! < period) state[at]! += 1;
+  state[at + 1] = value * weight + former * (1 - weight);
+  return state[at + 1]!;
+}
+/** Wilder's smoothing: the plain sum until there are `period` values, their mean then. Whether it is an average now. */
+function averageByWilder(state: Float64Array, at: number, period: number, value: number): boolean {
+  const seen = state[at]!;
+  const former = state[at + 1]!;
+  if (seen === period) {
+    state[at + 1] = (value - former) * (1 / period) + former;
+    return true;
   }
-  next([value]: readonly number[]): StepResult {
-    const result = this.#macd.add(value!);
-    return result === null ? noBands : [result.macd, result.signal, result.histogram];
-  }
-  capture(): unknown {
-    return { averages: this.#averages.map((average) => average.capture()), prices: this.#macd.prices.length };
-  }
-  restore(captured: unknown): void {
-    const { averages, prices } = captured as { averages: readonly unknown[]; prices: number };
-    const [short, long, signal] = this.#averages.map((average, index) =>
-      RestorableEma.restored(average.interval, averages[index]),
-    );
-    this.#averages = [short!, long!, signal!];
-    this.#macd = new MACD(short!, long!, signal!);
-    // Of the values it keeps only their number matters: it says whether the long average has seen enough.
-    for (let count = 0; count < prices; count++) this.#macd.prices.push(0);
-  }
+  state[at] = seen + 1;
+  state[at + 1] = seen + 1 === period ? (former + value) / period : former + value;
+  return seen + 1 === period;
 }
 
-/** Wilder's smoothing: the values themselves until there are enough, then only the average counts. */
-class RestorableWilder extends WSMA {
-  early: number[] = [];
-
-  override update(value: number, replace: boolean): number | null {
-    if (this.result === undefined) this.early.push(value);
-    return super.update(value, replace);
-  }
-  capture(): unknown {
-    return this.result === undefined ? { early: [...this.early] } : { average: this.result };
-  }
-  /** On an average that has seen nothing but at most one stray value, which the first real one replaces. */
-  restore(captured: unknown): void {
-    const { early, average } = captured as { early?: readonly number[]; average?: number };
-    const strayed = this.early.length > 0;
-    this.early = [];
-    if (average !== undefined) this.result = average;
-    else for (const [place, value] of early!.entries()) this.update(value, strayed && place === 0);
-  }
+function exponentialAverage(period: number): IndicatorStep {
+  return {
+    width: AVERAGE_WIDTH,
+    next(state, at, inputs, outputs, to) {
+      const average = averageExponentially(state, at, period, inputs[0]!);
+      outputs[to] = state[at] === period ? average : NaN;
+    },
+  };
 }
 
-interface WilderStepper {
-  next(inputs: readonly number[]): number | null;
-  /** The averages it made, in the order it made them. */
-  readonly averages: readonly RestorableWilder[];
+/** State: the short, the long and the signal average. */
+function convergence(short: number, long: number, signal: number): IndicatorStep {
+  return {
+    width: AVERAGE_WIDTH * 3,
+    next(state, at, inputs, outputs, to) {
+      const value = inputs[0]!;
+      const difference =
+        averageExponentially(state, at, short, value) - averageExponentially(state, at + AVERAGE_WIDTH, long, value);
+      const shown = state[at + AVERAGE_WIDTH] === long;
+      const average = shown ? averageExponentially(state, at + AVERAGE_WIDTH * 2, signal, difference) : NaN;
+      outputs[to] = shown ? difference : NaN;
+      outputs[to + 1] = average;
+      outputs[to + 2] = difference - average;
+    },
+  };
 }
 
-/** The library makes the averages itself from a class: this one also hands them to us. */
-function catchAverages<Made>(make: (average: typeof WSMA) => Made): readonly [Made, readonly RestorableWilder[]] {
-  const averages: RestorableWilder[] = [];
-  class Caught extends RestorableWilder {
-    constructor(interval: number) {
-      super(interval);
-      averages.push(this);
-    }
-  }
-  return [make(Caught), averages];
+/** State: whether there was a value before, that value, the averages of gains and of losses. */
+function relativeStrength(period: number): IndicatorStep {
+  return {
+    width: 2 + AVERAGE_WIDTH * 2,
+    next(state, at, inputs, outputs, to) {
+      const value = inputs[0]!;
+      const change = state[at] === 0 ? 0 : value - state[at + 1]!;
+      const isFirst = state[at] === 0;
+      state[at] = 1;
+      state[at + 1] = value;
+      outputs[to] = NaN;
+      if (isFirst) return;
+      averageByWilder(state, at + 4, period, change > 0 ? 0 : -change);
+      if (!averageByWilder(state, at + 2, period, change > 0 ? change : 0)) return;
+      const losses = state[at + 5]!;
+      outputs[to] = losses === 0 ? 100 : 100 - 100 / (state[at + 3]! / losses + 1);
+    },
+  };
 }
 
-function rsiStepper(period: number): WilderStepper {
-  const [rsi, averages] = catchAverages((average) => new RSI(period, average));
-  return { averages, next: ([value]) => rsi.add(value!) };
-}
-function atrStepper(period: number): WilderStepper {
-  const [atr, averages] = catchAverages((average) => new ATR(period, average));
-  return { averages, next: ([high, low, close]) => atr.add({ high: high!, low: low!, close: close! }) };
-}
-
-/** Indicators of the row before and of Wilder's averages. */
-class WilderStep implements IndicatorStep {
-  readonly #period: number;
-  readonly #make: (period: number) => WilderStepper;
-  #stepper: WilderStepper;
-  #last: readonly number[] | null = null;
-
-  constructor(period: number, make: (period: number) => WilderStepper) {
-    this.#period = period;
-    this.#make = make;
-    this.#stepper = make(period);
-  }
-  next(inputs: readonly number[]): StepResult {
-    this.#last = inputs;
-    return [this.#stepper.next(inputs)];
-  }
-  capture(): unknown {
-    return { last: this.#last, averages: this.#stepper.averages.map((average) => average.capture()) };
-  }
-  restore(captured: unknown): void {
-    const { last, averages } = captured as { last: readonly number[] | null; averages: readonly unknown[] };
-    this.#last = last;
-    this.#stepper = this.#make(this.#period);
-    if (last === null) return;
-    // The row before is handed in as a first row; what that does to the averages is undone by setting them.
-    this.#stepper.next(last);
-    this.#stepper.averages.forEach((average, index) => {
-      average.restore(averages[index]);
-    });
-  }
+/** State: whether there was a row before, its close, the average of true ranges. */
+function averageTrueRange(period: number): IndicatorStep {
+  return {
+    width: 2 + AVERAGE_WIDTH,
+    next(state, at, inputs, outputs, to) {
+      const high = inputs[0]!;
+      const low = inputs[1]!;
+      const before = state[at + 1]!;
+      const range =
+        state[at] === 0 ? high - low : Math.max(high - low, Math.abs(high - before), Math.abs(low - before));
+      state[at] = 1;
+      state[at + 1] = inputs[2]!;
+      outputs[to] = averageByWilder(state, at + 2, period, range) ? state[at + 3]! : NaN;
+    },
+  };
 }

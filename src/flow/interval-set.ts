@@ -23,10 +23,15 @@ export class IntervalSet {
     const after = this.#runsUpTo(member);
     return after > 0 && member <= this.#through[after - 1]!;
   }
-  save(): readonly number[] {
-    return this.#from.flatMap((from, place) => [from, this.#through[place]!]);
+  save(): Float64Array {
+    const runs = new Float64Array(this.#from.length * 2);
+    for (let place = 0; place < this.#from.length; place++) {
+      runs[place * 2] = this.#from[place]!;
+      runs[place * 2 + 1] = this.#through[place]!;
+    }
+    return runs;
   }
-  load(saved: readonly number[]): void {
+  load(saved: ArrayLike<number>): void {
     this.#from.length = 0;
     this.#through.length = 0;
     for (let place = 0; place < saved.length; place += 2) {

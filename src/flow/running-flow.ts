@@ -18,7 +18,7 @@ export interface FlowSetting {
 }
 
 /** Raised when the saved form of any flow changes. */
-const SAVED_FORM = 1;
+const SAVED_FORM = 2;
 
 /**
  * A flow in its state before the first commit.

@@ -55,7 +55,8 @@ export class WindowOperator implements Operator {
     this.#keys = new Keys(spec.by.map(place));
     this.#cells = new WindowCells(hop, every / hop);
     this.#timeColumn = place(source.time);
-    this.#identityColumns = source.key.map(place);
+    // Rows of one window agree in the fields it is kept apart by.
+    this.#identityColumns = source.key.filter((field) => !spec.by.includes(field)).map(place);
   }
   get openWindows(): number {
     return this.#windows.open.size;
@@ -162,6 +163,11 @@ export class WindowOperator implements Operator {
         nextClose = session.nextClose;
         if (!entered) continue;
       }
+      if (width === 1) {
+        slots[filled] = cellSlots[key]!;
+        rows[filled++] = row;
+        continue;
+      }
       let place = key * width;
       const last = place + width;
       do {
@@ -216,7 +222,8 @@ export class WindowOperator implements Operator {
         session.watermark = time;
         if (time >= session.nextClose) this.#closeDue(session);
       }
-      const identity = JSON.stringify([time, ...this.#identityColumns.map((at) => valueAt(batch.columns[at]!, row))]);
+      const own = this.#identityColumns.map((at) => valueAt(batch.columns[at]!, row));
+      const identity = own.length === 0 ? time : JSON.stringify([time, ...own]);
       const does = passes === null || passes[row] === 1;
       const cell = this.#cells.cellOf(time);
       for (let index = 0; index < this.#cells.width; index++) {

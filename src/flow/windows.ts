@@ -4,7 +4,9 @@
  *
  * A window is named by its key and its number: start = number × hop.
  */
+import { picked } from "./columns.ts";
 import { IntervalSet } from "./interval-set.ts";
+import { eachList, type Packed, type PackedLists, packed, packedLists } from "./packed.ts";
 
 export const CLOSED = 0;
 /** Never closed so far. */
@@ -20,22 +22,29 @@ export interface Reopening {
   readonly replaced: readonly (number | string | boolean | null)[];
 }
 
-interface SavedWindow {
-  readonly key: number;
-  readonly number: number;
-  readonly state: number;
-  readonly revision: number;
-  readonly sessions: readonly number[];
-  readonly reopening?: Reopening;
+/** All windows as columns: the closed ones in order of closing, then the open ones in order of opening. */
+interface SavedWindows {
+  readonly keys: Packed;
+  readonly numbers: Packed;
+  readonly states: Packed;
+  readonly revisions: Packed;
+  readonly firstSessions: Packed;
+  /** By place in the columns, for the few that have them. */
+  readonly otherSessions: readonly (readonly [number, readonly number[]])[];
+  readonly reopenings: readonly (readonly [number, Reopening])[];
   readonly content: unknown;
+  /** By key. */
+  readonly gone: PackedLists;
 }
 
 /** What is kept per slot beside the window itself. */
 export interface SlotContent {
   grow(capacity: number): void;
   clear(slot: number): void;
-  save(slot: number): unknown;
-  load(slot: number, saved: unknown): void;
+  /** What is kept for these slots, as few columns of plain data. */
+  save(slots: readonly number[]): unknown;
+  /** The same number of slots, all of them clear. */
+  load(slots: readonly number[], saved: unknown): void;
 }
 
 export class Windows {
@@ -74,10 +83,7 @@ export class Windows {
   begin(key: number, number: number, session: number): number {
     if (this.#free.length === 0) this.#grow(this.keys.length * 2);
     const slot = this.#free.pop()!;
-    while (this.#byKey.length <= key) {
-      this.#byKey.push(new Map());
-      this.#gone.push(new IntervalSet());
-    }
+    this.#roomFor(key);
     this.#byKey[key]!.set(number, slot);
     this.keys[slot] = key;
     this.numbers[slot] = number;
@@ -120,43 +126,46 @@ export class Windows {
     return false;
   }
 
-  save(): unknown {
-    const saved = (slot: number): SavedWindow => {
-      const reopening = this.reopenings.get(slot);
-      return {
-        key: this.keys[slot]!,
-        number: this.numbers[slot]!,
-        state: this.states[slot]!,
-        revision: this.revisions[slot]!,
-        sessions: this.sessionsOf(slot),
-        ...(reopening === undefined ? {} : { reopening }),
-        content: this.#content.save(slot),
-      };
+  save(): SavedWindows {
+    const slots = [...this.closed, ...this.open];
+    const column = (of: Float64Array | Int32Array | Uint8Array): Packed => packed(picked(of, slots));
+    const placed = <Kind>(of: ReadonlyMap<number, Kind>, copy: (each: Kind) => Kind): (readonly [number, Kind])[] =>
+      of.size === 0
+        ? []
+        : slots.flatMap((slot, place) => (of.has(slot) ? [[place, copy(of.get(slot)!)] as const] : []));
+    return {
+      keys: column(this.keys),
+      numbers: column(this.numbers),
+      states: column(this.states),
+      revisions: column(this.revisions),
+      firstSessions: column(this.#firstSession),
+      otherSessions: placed(this.#otherSessions, (sessions) => [...sessions]),
+      reopenings: placed(this.reopenings, (reopening) => reopening),
+      content: this.#content.save(slots),
+      gone: packedLists(this.#gone.map((set) => set.save())),
     };
-    const windows = [...this.closed, ...this.open].map(saved);
-    return { windows, gone: this.#gone.map((set) => set.save()) };
   }
   load(given: unknown): void {
-    const { windows, gone } = given as { windows: readonly SavedWindow[]; gone: readonly (readonly number[])[] };
+    const { keys, numbers, states, revisions, firstSessions, otherSessions, reopenings, content, gone } =
+      given as SavedWindows;
     this.reset();
-    for (const { key, number, state, revision, sessions, reopening, content } of windows) {
-      const slot = this.begin(key, number, sessions[0]!);
-      for (const session of sessions) this.contribute(slot, session);
-      this.#content.load(slot, content);
-      this.revisions[slot] = revision;
+    const slots: number[] = [];
+    for (let place = 0; place < keys.length; place++) {
+      const slot = this.begin(keys[place]!, numbers[place]!, firstSessions[place]!);
+      const state = states[place]!;
+      slots.push(slot);
       this.states[slot] = state;
-      if (reopening !== undefined) this.reopenings.set(slot, reopening);
+      this.revisions[slot] = revisions[place]!;
       this.changed[slot] = state === CLOSED ? 0 : 1;
-      if (state === CLOSED) {
-        this.open.delete(slot);
-        this.closed.add(slot);
-      }
+      if (state !== CLOSED) continue;
+      this.open.delete(slot);
+      this.closed.add(slot);
     }
-    gone.forEach((runs, key) => {
-      while (this.#gone.length <= key) {
-        this.#byKey.push(new Map());
-        this.#gone.push(new IntervalSet());
-      }
+    for (const [place, sessions] of otherSessions) this.#otherSessions.set(slots[place]!, [...sessions]);
+    for (const [place, reopening] of reopenings) this.reopenings.set(slots[place]!, reopening);
+    this.#content.load(slots, content);
+    eachList(gone, (runs, key) => {
+      this.#roomFor(key);
       this.#gone[key]!.load(runs);
     });
   }
@@ -169,6 +178,12 @@ export class Windows {
     this.#gone.length = 0;
   }
 
+  #roomFor(key: number): void {
+    while (this.#byKey.length <= key) {
+      this.#byKey.push(new Map());
+      this.#gone.push(new IntervalSet());
+    }
+  }
   #letGo(): void {
     const slot = this.#oldestClosed();
     this.closed.delete(slot);

@@ -106,6 +106,11 @@ function addHooks(app: FastifyInstance, context: RouteContext, doorway: Doorway,
     const { scope } = request.routeOptions.config;
     if (scope !== undefined) admit(request, scope, context.access, doorway.loopback);
   });
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    // A connection that stayed open behind its last answer would hold up the end until it is cut off.
+    if (context.closing.aborted) reply.header("connection", "close");
+    done(null, payload);
+  });
   app.addHook("onResponse", async (request, reply) => {
     const route = request.routeOptions.url ?? "unknown";
     const { statusCode: status } = reply;
