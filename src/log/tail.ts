@@ -1,10 +1,15 @@
-/** The newest commits, contiguous up to the head, within a bound of payload bytes. */
+/**
+ * The newest commits, contiguous up to the head, within a bound of payload bytes and one of commits: small commits cost
+ * far more in memory than their payload, and those that live long are what a garbage collector pauses for.
+ */
 import { payloadBytes, touchesAny } from "./header.ts";
 import type { Commit, Position, ReadLimit } from "./types.ts";
 
 /** How much one read gives unless told otherwise: enough to amortise a hop, little enough to stay in a cache. */
 export const defaultReadCommits = 1024;
 export const defaultReadBytes = 8 * 1024 * 1024;
+
+const MOST_COMMITS = 1024;
 
 export class Tail {
   readonly #limitBytes: number;
@@ -25,7 +30,7 @@ export class Tail {
   push(commit: Commit): void {
     this.#commits.push(commit);
     this.#bytes += payloadBytes(commit.changes);
-    while (this.#bytes > this.#limitBytes && this.#start < this.#commits.length) {
+    while (this.#start < this.#commits.length && (this.#bytes > this.#limitBytes || this.count > MOST_COMMITS)) {
       this.#bytes -= payloadBytes(this.#commits[this.#start]!.changes);
       // At once: the array itself is cut seldom, and what left must not be held in memory until then.
       this.#commits[this.#start] = undefined;
