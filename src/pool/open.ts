@@ -188,7 +188,7 @@ const LOG_LIMITS = { maxWaitingDrafts: 1_000_000, maxWaitingBytes: 1024 * 1024 *
 /** Every save syncs files beside the log; what is not saved is folded again at the next start, within a second or so. */
 const SAVES = { saveRows: 3_000_000, saveCommits: 50_000, saveMs: 60_000 };
 /** A commit of the series stops the disk for the log as well; a question that must be fresh makes its own. */
-const SERIES_COMMIT_MS = 30_000;
+const SERIES_COMMIT_MS = 15_000;
 const SERIES_GATHER_MS = 20;
 
 /** A series file that cannot be read is only a view: it is dropped and filled again from the log. */
