@@ -54,6 +54,9 @@ describe("http", () => {
     const sessions = door.submissions.map(({ session, batch }) => `${session} ${batch}`);
     assert.equal(new Set(door.submissions.map(({ session }) => session)).size, 1);
     assert.equal(new Set(sessions).size, sessions.length);
+    const others = await post("/v1/datasets/ticks/rows", "[]", {}, "token-write");
+    assert.equal(others.status, 200);
+    assert.notEqual(door.submissions.at(-1)!.session, door.submissions[0]!.session);
     const named = { "millpond-session": "session-1", "millpond-batch": "1" };
     const first = await json(await post("/v1/datasets/ticks/rows", JSON.stringify([tick(6)]), named));
     const again = await json(await post("/v1/datasets/ticks/rows", JSON.stringify([tick(6)]), named));

@@ -47,7 +47,7 @@ const SESSION = /^[A-Za-z0-9_-]{8,64}$/;
 const BATCH = /^[1-9]\d{0,15}$/;
 
 export function addRowRoutes(app: FastifyInstance, { door, feed, environment, bodyBytes }: RouteContext): void {
-  const lanes = new Lanes(() => `http/${environment.newId()}`);
+  const lanes = new Lanes(environment.newId);
   addRoute(app, {
     method: "POST",
     url: "/v1/datasets/:dataset/rows",
@@ -75,7 +75,7 @@ export function addRowRoutes(app: FastifyInstance, { door, feed, environment, bo
       const submit = (session: string, batch: number) =>
         door.submit({ dataset, feed, session, batch, actor, incoming });
       const given = numberedBatch(request.headers);
-      if (given === undefined) return admissionAnswer(await lanes.use(submit));
+      if (given === undefined) return admissionAnswer(await lanes.use(actor, submit));
       return admissionAnswer(await submit(`${actor}/${given.session}`, given.batch));
     },
   });
