@@ -15,8 +15,8 @@ const STREAM = { name: "ticks", subjects: ["ticks.*"], storage: StorageType.File
 export const nats: Peer = {
   name: "nats",
   durability: "page cache, synced every two minutes (weaker)",
-  note: "JetStream on files, a message a tick, an acknowledgement each",
-  workloads: ["W1", "W2", "W3", "W4", "W6"],
+  note: "JetStream on files, a message a tick, an acknowledgement each; the latency workloads only",
+  workloads: ["W2", "W3"],
   pushes: true,
   unavailable: async () => (findProgram("nats-server") ? undefined : "no nats-server on this machine"),
   async start(folder): Promise<Started> {

@@ -188,18 +188,20 @@ const LOG_LIMITS = { maxWaitingDrafts: 1_000_000, maxWaitingBytes: 1024 * 1024 *
 /** Every save syncs files beside the log; what is not saved is folded again at the next start, within a second or so. */
 const SAVES = { saveRows: 3_000_000, saveCommits: 50_000, saveMs: 60_000 };
 /** A commit of the series stops the disk for the log as well; a question that must be fresh makes its own. */
-const SERIES_COMMIT_MS = 15_000;
+const SERIES_COMMIT_MS = 5_000;
 const SERIES_GATHER_MS = 20;
+/** What DuckDB may hold in memory; it fills what it is given, and writes larger work to disk. */
+const SERIES_MEMORY = "384MB";
 
 /** A series file that cannot be read is only a view: it is dropped and filled again from the log. */
 async function openSeries(file: string, environment: Environment): Promise<DuckdbSeries> {
   try {
-    return await openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS });
+    return await openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS, memoryLimit: SERIES_MEMORY });
   } catch (error) {
     if (asMillpondError(error).code !== "view_corrupt") throw error;
     environment.logger.log("error", "view_dropped", { view: "series", code: "view_corrupt" });
     await dropDuckdbSeries(file);
-    return openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS });
+    return openDuckdbSeries({ file, environment, commitMs: SERIES_COMMIT_MS, memoryLimit: SERIES_MEMORY });
   }
 }
 
